@@ -1,0 +1,130 @@
+"""The shape of one row of the syscall table: a call, its parameters, and what follows from them.
+
+A row is written once, in `table.py`, in the order of the C declaration. From it come the vDSO, the C headers,
+argument decoding, the host's raw calls, the tracer's words and the coverage table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+
+class Kind(Enum):
+    """How a parameter crosses the boundary."""
+
+    SCALAR = auto()  # a number, in a register
+    HANDLE = auto()  # a handle value, in a register
+    IN = auto()  # a pointer the call reads
+    OUT = auto()  # a pointer the call writes
+    INOUT = auto()  # a pointer the call reads and writes
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One C parameter.
+
+    *type* is the C type of a scalar, or of the element a pointer points at: a key of `SCALARS`, or the name of a struct in
+    `structs.py` ("zx_port_packet_t"). *count* names the parameter that holds the number of elements (bytes, where the
+    element is "void" or "char"); a pointer without *count* points at one element.
+    """
+
+    name: str
+    kind: Kind
+    type: str
+    count: str | None = None
+    optional: bool = False  # a null pointer, or ZX_HANDLE_INVALID, is a documented value
+    objects: tuple[int, ...] = ()  # HANDLE: the accepted ZX_OBJ_TYPE_*; empty: any
+    rights: int = 0  # HANDLE: the rights that the reference page asks for
+    consumed: bool = False  # handle values that the call closes or moves whatever it answers
+    flags: str | None = None  # which family of named constants decodes the number: "ZX_VM_", "ZX_VMO_", ...
+
+
+# C type -> (size in bytes, signed). Everything is passed in a 64-bit register.
+SCALARS: dict[str, tuple[int, bool]] = {
+    "uint8_t": (1, False),
+    "bool": (1, False),
+    "uint16_t": (2, False),
+    "uint32_t": (4, False),
+    "int32_t": (4, True),
+    "uint64_t": (8, False),
+    "int64_t": (8, True),
+    "size_t": (8, False),
+    "uintptr_t": (8, False),
+    "zx_handle_t": (4, False),
+    "zx_status_t": (4, True),
+    "zx_rights_t": (4, False),
+    "zx_signals_t": (4, False),
+    "zx_koid_t": (8, False),
+    "zx_vaddr_t": (8, False),
+    "zx_paddr_t": (8, False),
+    "zx_off_t": (8, False),
+    "zx_time_t": (8, True),
+    "zx_instant_mono_t": (8, True),
+    "zx_instant_boot_t": (8, True),
+    "zx_duration_t": (8, True),
+    "zx_duration_mono_t": (8, True),
+    "zx_ticks_t": (8, True),
+    "zx_instant_mono_ticks_t": (8, True),
+    "zx_instant_boot_ticks_t": (8, True),
+    "zx_futex_t": (4, True),
+    "zx_clock_t": (4, False),
+    "zx_vm_option_t": (4, False),
+    "zx_obj_type_t": (4, False),
+    "zx_rsrc_kind_t": (4, False),
+    "zx_excp_type_t": (4, False),
+    "zx_gpaddr_t": (8, False),
+}
+
+
+class Vdso(Enum):
+    """Who answers a call."""
+
+    KERNEL = auto()  # the vDSO only enters the kernel
+    VDSO = auto()  # the vDSO answers by itself, without entering the kernel
+
+
+@dataclass(frozen=True, slots=True)
+class SyscallRow:
+    """One system call: name, parameters in C order, and its attributes."""
+
+    name: str
+    params: tuple[Param, ...]
+    returns: str = "zx_status_t"  # "void" or a key of SCALARS
+    family: str = ""  # the module of syscalls/ that holds it, and the page of docs/
+    blocking: bool = False
+    noreturn: bool = False
+    vdso: Vdso = Vdso.KERNEL
+    next_only: bool = False  # not in the stable vDSO interface yet
+    number: int = field(default=-1, compare=False)  # its place in the table
+
+
+def row(name: str, *params: Param, **attributes: object) -> SyscallRow:
+    """A row; parameters follow in C order, attributes by keyword."""
+    return SyscallRow(name, params, **attributes)  # type: ignore[arg-type]
+
+
+def scalar(name: str, ctype: str, flags: str | None = None) -> Param:
+    return Param(name, Kind.SCALAR, ctype, flags=flags)
+
+
+def handle(name: str, objects: int | tuple[int, ...] = (), rights: int = 0, *, optional: bool = False,
+           consumed: bool = False) -> Param:
+    types = (objects,) if isinstance(objects, int) else objects
+    return Param(name, Kind.HANDLE, "zx_handle_t", optional=optional, objects=types, rights=rights, consumed=consumed)
+
+
+def in_(name: str, ctype: str, count: str | None = None, *, optional: bool = False, consumed: bool = False) -> Param:
+    return Param(name, Kind.IN, ctype, count, optional, consumed=consumed)
+
+
+def out(name: str, ctype: str, count: str | None = None, *, optional: bool = False) -> Param:
+    return Param(name, Kind.OUT, ctype, count, optional)
+
+
+def inout(name: str, ctype: str, count: str | None = None, *, optional: bool = False, consumed: bool = False) -> Param:
+    return Param(name, Kind.INOUT, ctype, count, optional, consumed=consumed)
+
+
+def handle_out(name: str, *, optional: bool = False) -> Param:
+    return out(name, "zx_handle_t", optional=optional)

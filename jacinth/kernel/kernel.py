@@ -1,0 +1,331 @@
+"""The kernel: what all objects have in common, and the one loop.
+
+    pick a runnable thread -> run it until its Exit -> handle the Exit -> again
+
+Everything that happens in the system enters through `_trap`. Coroutines (Python bodies, system calls that had to wait) are driven
+by the same loop as machine code. The host is a thread too: when its turn comes the loop hands control back to it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import sys
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from jacinth.abi import (
+    ZX_EXCP_FATAL_PAGE_FAULT,
+    ZX_EXCP_GENERAL,
+    ZX_EXCP_HW_BREAKPOINT,
+    ZX_EXCP_SW_BREAKPOINT,
+    ZX_EXCP_UNALIGNED_ACCESS,
+    ZX_EXCP_UNDEFINED_INSTRUCTION,
+    ZX_TASK_RETCODE_EXCEPTION_KILL,
+    ZxError,
+)
+from jacinth.kernel.exception import ExceptionReport
+from jacinth.kernel.job import JobDispatcher
+from jacinth.kernel.thread import ThreadDispatcher, ThreadState
+from jacinth.kernel.wait import Clock, TimerHeap, Waiter
+from jacinth.machine.exit import CpuException, PageFault, Preempted, Syscall
+from jacinth.machine.interface import Context, Engine
+
+if TYPE_CHECKING:
+    from jacinth.kernel.process import ProcessDispatcher
+    from jacinth.machine.exit import Exit
+    from jacinth.machine.memory import PhysicalMemory
+
+FIRST_KOID: Final = 1024
+
+# What one piece of work costs on a clock that stands still by itself, in ns.
+_PICK_NS: Final = 1_000
+_QUANTUM_NS: Final = 1_000_000
+
+# x86-64 exception vectors that have a type of their own; every other one is ZX_EXCP_GENERAL.
+_EXCEPTION_TYPES: Final = {
+    1: ZX_EXCP_HW_BREAKPOINT,
+    3: ZX_EXCP_SW_BREAKPOINT,
+    6: ZX_EXCP_UNDEFINED_INSTRUCTION,
+    17: ZX_EXCP_UNALIGNED_ACCESS,
+}
+_PAGE_FAULT_VECTOR: Final = 14
+
+
+class KernelDeadlock(RuntimeError):
+    """The host waits for something, and nothing in the system can ever run again."""
+
+
+class KernelObserver:
+    """Who looks on from outside: tracers, debuggers, counters. Nothing here may change what the kernel does."""
+
+    def on_thread_exit(self, thread: ThreadDispatcher) -> None:
+        """*thread* is about to be dead; its registers can still be read."""
+
+    def on_process_exit(self, process: ProcessDispatcher) -> None:
+        """*process* is dead; it is still in its job."""
+
+    def on_exception(self, thread: ThreadDispatcher, report: ExceptionReport) -> None:
+        """Nobody handles the exception: the process is about to be killed."""
+
+
+class Kernel:
+    """A booted kernel without a door: `syscalls.door` makes it answer system calls."""
+
+    def __init__(
+        self, memory: PhysicalMemory, engine: Engine, clock: Clock, seed: int | None = None, strict: bool = False
+    ) -> None:
+        self.memory = memory
+        self.engine = engine
+        self.clock = clock
+        self.seed = seed
+        self.strict = strict  # an internal error in a call is raised, not reported
+        # Every choice that the interface leaves open is made with this.
+        self.random = random.Random(os.urandom(16) if seed is None else seed)
+        self.timers = TimerHeap()
+        self.ready: deque[ThreadDispatcher] = deque()
+        self.current: ThreadDispatcher | None = None
+        self.observers: list[KernelObserver] = []
+        self.console: Callable[[bytes], None] = _write_stderr
+        self.inputs: dict[int, Callable[[], None]] = {}  # host descriptors that are waited for, with what they call
+        # Installed by the door: carries out the system call that the thread's context asks for and answers its result, or
+        # None where it has left a coroutine in the thread.
+        self.syscall: Callable[[ThreadDispatcher], int | None] = _no_door
+        # Told of every change of a virtual clock: the vDSO's time page.
+        self.on_tick: Callable[[int], None] | None = None
+        self._koid = FIRST_KOID - 1
+        self._host: ThreadDispatcher | None = None
+        self.root_job = JobDispatcher.create_root(self)
+        # A root job is kept by the kernel itself.
+        self.root_job.handle_count += 1
+
+    def new_koid(self) -> int:
+        self._koid = koid = self._koid + 1
+        return koid
+
+    def entropy(self, size: int) -> bytes:
+        """Random bytes: the host's, or with a seed those that follow from it."""
+        return os.urandom(size) if self.seed is None else self.random.randbytes(size)
+
+    def close(self) -> None:
+        """Kill everything and give the machine back."""
+        self.root_job.kill(0)
+        self.engine.close()
+        self.memory.close()
+
+    # Scheduling
+
+    def make_ready(self, thread: ThreadDispatcher) -> None:
+        self.ready.append(thread)
+
+    def _pick(self) -> ThreadDispatcher | None:
+        """The next thread to run, letting time pass while there is none; None where it is the host's turn."""
+        ready, timers, clock = self.ready, self.timers, self.clock
+        while True:
+            self._tick(_PICK_NS)
+            deadline = timers.next_deadline()
+            if deadline is not None and deadline <= clock.now():
+                timers.fire(clock.now())
+            while ready:
+                if self.seed is None or len(ready) == 1:
+                    thread = ready.popleft()
+                else:
+                    index = self.random.randrange(len(ready))
+                    thread = ready[index]
+                    del ready[index]
+                if thread is self._host:
+                    return None
+                if thread.state is ThreadState.RUNNING:  # it may have been killed or suspended since it was queued
+                    return thread
+            deadline = timers.next_deadline()
+            if self.inputs and not clock.virtual:
+                self._wait_for_input(deadline)
+            elif deadline is not None:
+                clock.wait_until(deadline)
+            elif self.inputs:
+                self._wait_for_input(None)
+            else:
+                raise KernelDeadlock("every thread waits, and nothing is left that could wake one")
+
+    def _wait_for_input(self, deadline: int | None) -> None:
+        delay = None if deadline is None else max(0, deadline - self.clock.now()) / 1e9
+        for fd in select.select(list(self.inputs), [], [], delay)[0]:
+            self.inputs[fd]()
+
+    def _tick(self, ns: int) -> None:
+        if self.clock.virtual:
+            self.clock.tick(ns)
+            if self.on_tick is not None:
+                self.on_tick(self.clock.now())
+
+    def _next(self) -> Context | None:
+        """Bring threads forward until one needs the CPU; None when it is the host's turn."""
+        thread = self.current
+        while True:
+            if thread is not None:
+                context = self._advance(thread)
+                if context is not None:
+                    return context
+                thread.runtime += self.clock.now() - self._picked_at
+            thread = self.current = self._pick()
+            if thread is None:
+                return None
+            self._picked_at = self.clock.now()
+
+    _picked_at: int = 0
+
+    def _advance(self, thread: ThreadDispatcher) -> Context | None:
+        """Bring *thread* to where it runs machine code; None where it cannot, or has had its turn."""
+        while True:
+            if thread.attention:
+                thread.attention = False
+                if thread.state is ThreadState.DYING:
+                    thread.finish()
+                    return None
+                if thread.suspend_count:
+                    thread.park()
+                    return None
+                self.ready.append(thread)
+                return None
+            if thread.coroutine is None:
+                return thread.context
+            if not self._step(thread):
+                return None
+
+    def _step(self, thread: ThreadDispatcher) -> bool:
+        """Drive the thread's coroutine to its next stop. Answers whether the thread can go on at once."""
+        coroutine = thread.coroutine
+        assert coroutine is not None
+        try:
+            stop = coroutine.send(None)
+        except StopIteration as end:
+            thread.coroutine = None
+            if thread.is_body:
+                self._body_returned(thread, end.value)
+            elif end.value is not None and thread.context is not None:
+                thread.context.set_result(end.value)
+            return True
+        except Exception as error:
+            thread.coroutine = None
+            if not thread.is_body:
+                raise
+            self._body_failed(thread, error)
+            return True
+        if isinstance(stop, Waiter):
+            if thread.state is not ThreadState.RUNNING or thread.attention:
+                # It was killed or suspended by the very call that now blocks: first block, then attend to that.
+                return thread.block_on(stop) or True
+            return not thread.block_on(stop)
+        thread.attention = True  # a checkpoint
+        return True
+
+    def _body_returned(self, thread: ThreadDispatcher, value: Any) -> None:
+        """A body that returns a number exits its process with it; one that returns nothing exits its thread."""
+        if isinstance(value, int):
+            thread.process.kill(value)
+        thread.kill()
+
+    def _body_failed(self, thread: ThreadDispatcher, error: Exception) -> None:
+        self.report(f"body of thread {thread.koid} failed", error)
+        thread.process.kill(ZX_TASK_RETCODE_EXCEPTION_KILL)
+
+    def preempt(self) -> None:
+        """Let the current thread go to the back of the queue at its next boundary."""
+        if self.current is not None:
+            self.current.attention = True
+
+    # The one door
+
+    def _trap(self, cpu: int, exit_: Exit) -> Context | None:
+        """Handle one Exit. Answers the context that the CPU goes on with, None to come back to the host."""
+        thread = self.current
+        assert thread is not None and thread.context is not None
+        if isinstance(exit_, Syscall):
+            result = self.syscall(thread)
+            if result is not None:
+                if thread.context is not None:
+                    thread.context.set_result(result)
+                if not thread.attention:
+                    return thread.context
+        elif isinstance(exit_, PageFault):
+            try:
+                thread.process.aspace.page_fault(exit_.address, exit_.access)
+            except ZxError as error:
+                self.raise_exception(
+                    thread,
+                    ExceptionReport(
+                        ZX_EXCP_FATAL_PAGE_FAULT,
+                        _PAGE_FAULT_VECTOR,
+                        exit_.code,
+                        exit_.address,
+                        synth_code=error.status & 0xFFFF_FFFF,
+                    ),
+                )
+            if not thread.attention:
+                return thread.context
+        elif isinstance(exit_, Preempted):
+            self._tick(_QUANTUM_NS)
+            thread.attention = True
+        elif isinstance(exit_, CpuException):
+            type_ = _EXCEPTION_TYPES.get(exit_.vector, ZX_EXCP_GENERAL)
+            self.raise_exception(thread, ExceptionReport(type_, exit_.vector, exit_.code))
+        return self._next()
+
+    def run_host(self, host: ThreadDispatcher, waiter: Waiter) -> None:
+        """Run the system until *waiter*, on which the host thread blocks, is complete and it is the host's turn."""
+        if self._host is not None:
+            raise RuntimeError("a blocking host call was made from inside the kernel's loop")
+        if not host.block_on(waiter):
+            return
+        self._host = host
+        self.current = None
+        try:
+            context = self._next()
+            if context is not None:
+                self.engine.start(0, context)
+                self.engine.wait(self._trap)
+        finally:
+            self._host = None
+            interrupted, self.current = self.current, host
+            if interrupted is not None and interrupted.state is ThreadState.RUNNING and interrupted.waiter is None:
+                # An exception (Ctrl-C, a deadlock) has ended the loop in the middle of a thread's turn.
+                self.ready.appendleft(interrupted)
+            if host.waiter is not None:
+                if host.waiter.timer is not None:
+                    host.waiter.timer.cancel()
+                host.waiter = None
+
+    # Exceptions
+
+    def raise_exception(self, thread: ThreadDispatcher, report: ExceptionReport) -> None:
+        """*thread* has run into an exception. Nobody handles it: its process is killed."""
+        thread.exception = report
+        for observer in self.observers:
+            observer.on_exception(thread, report)
+        thread.process.kill(ZX_TASK_RETCODE_EXCEPTION_KILL)
+
+    def on_thread_exit(self, thread: ThreadDispatcher) -> None:
+        for observer in self.observers:
+            observer.on_thread_exit(thread)
+
+    def on_process_exit(self, process: ProcessDispatcher) -> None:
+        for observer in self.observers:
+            observer.on_process_exit(process)
+
+    def report(self, what: str, error: BaseException) -> None:
+        """An error of ours, or of a Python body, which no guest may turn into the end of the kernel."""
+        if self.strict:
+            raise error
+        sys.excepthook(type(error), error, error.__traceback__)
+        print(f"jacinth: {what}: {error!r}", file=sys.stderr)
+
+
+def _write_stderr(data: bytes) -> None:
+    sys.stderr.buffer.write(data)
+    sys.stderr.flush()
+
+
+def _no_door(thread: ThreadDispatcher) -> int | None:
+    raise RuntimeError("no door is installed")

@@ -1,0 +1,279 @@
+"""Threads: the states of one, and what moves it between them.
+
+    INITIAL --start--> RUNNING <--suspend, resume--> SUSPENDED
+                          |                              |
+                          +--------- kill, exit ---------+--> DYING --> DEAD
+
+A thread's body is machine code in a context of the engine, or a Python coroutine. To the kernel the two are the same: both make
+system calls with numbers for handles, both block by awaiting a `Waiter`, both can be killed at any await. A system call of
+machine code that blocks is a coroutine too, kept in `coroutine` until it has its answer.
+
+Source: zircon/kernel/object/thread_dispatcher.cc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Generator
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Final
+
+from jacinth.abi import (
+    ZX_DEFAULT_THREAD_RIGHTS,
+    ZX_OBJ_TYPE_THREAD,
+    ZX_THREAD_RUNNING,
+    ZX_THREAD_STATE_DEAD,
+    ZX_THREAD_STATE_DYING,
+    ZX_THREAD_STATE_NEW,
+    ZX_THREAD_STATE_RUNNING,
+    ZX_THREAD_STATE_SUSPENDED,
+    ZX_THREAD_SUSPENDED,
+    ZX_THREAD_TERMINATED,
+    ZX_TIME_INFINITE,
+    Status,
+    ZxError,
+)
+from jacinth.kernel.exception import ExceptionReport
+from jacinth.kernel.object import SoloDispatcher
+from jacinth.kernel.vm.aspace import USER_ASPACE_TOP
+from jacinth.kernel.wait import Waiter
+
+if TYPE_CHECKING:
+    from jacinth.kernel.process import ProcessDispatcher
+    from jacinth.machine.interface import Context
+
+
+class ThreadState(Enum):
+    INITIAL = auto()
+    RUNNING = auto()
+    SUSPENDED = auto()
+    DYING = auto()
+    DEAD = auto()
+
+
+_NEXT: Final = {
+    ThreadState.INITIAL: {ThreadState.RUNNING},
+    ThreadState.RUNNING: {ThreadState.SUSPENDED, ThreadState.DYING},
+    ThreadState.SUSPENDED: {ThreadState.RUNNING, ThreadState.DYING},
+    ThreadState.DYING: {ThreadState.DEAD},
+    ThreadState.DEAD: set[ThreadState](),
+}
+
+
+class Checkpoint:
+    """What a coroutine yields to let the kernel look at it (kill, suspend) and at the other threads, without waiting."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Checkpoint, None, None]:
+        yield self
+
+
+CHECKPOINT: Final = Checkpoint()
+
+Body = Coroutine[Any, Any, Any]
+
+
+class ThreadDispatcher(SoloDispatcher):
+    """A thread of a process."""
+
+    TYPE = ZX_OBJ_TYPE_THREAD
+    DEFAULT_RIGHTS = ZX_DEFAULT_THREAD_RIGHTS
+
+    __slots__ = (
+        "_name",
+        "attention",
+        "call",
+        "context",
+        "coroutine",
+        "exception",
+        "is_body",
+        "process",
+        "runtime",
+        "state",
+        "suspend_count",
+        "waiter",
+    )
+
+    def __init__(self, process: ProcessDispatcher, name: bytes = b"") -> None:
+        super().__init__(process.kernel)
+        self.process = process
+        self.state = ThreadState.INITIAL
+        self.suspend_count = 0
+        self.context: Context | None = None  # of machine code, while the thread lives
+        self.coroutine: Body | None = None  # a Python body, or a system call of machine code that has not returned yet
+        self.is_body = False
+        self.waiter: Waiter | None = None  # what it is blocked on
+        self.exception: ExceptionReport | None = None  # the one it is in, or died of
+        # Something besides running on has to be done with this thread at the next boundary: kill, suspend, yield.
+        self.attention = False
+        self.runtime = 0  # ns on a CPU
+        self.call: Any = None  # the door keeps here what it needs for this thread's calls
+        self._name = name
+
+    @classmethod
+    def create(cls, process: ProcessDispatcher, name: bytes) -> ThreadDispatcher:
+        """A new thread that belongs to *process*, not started yet."""
+        return cls(process, name)
+
+    @property
+    def related_koid(self) -> int:
+        return self.process.koid
+
+    @property
+    def name(self) -> bytes:
+        """BAD_STATE once the thread is dead."""
+        if self.state is ThreadState.DEAD:
+            raise ZxError(Status.BAD_STATE)
+        return self._name
+
+    @name.setter
+    def name(self, value: bytes) -> None:
+        if self.state is ThreadState.DEAD:
+            raise ZxError(Status.BAD_STATE)
+        self._name = value
+
+    @property
+    def alive(self) -> bool:
+        return self.state is ThreadState.RUNNING or self.state is ThreadState.SUSPENDED
+
+    @property
+    def info_state(self) -> int:
+        """The ZX_THREAD_STATE_* that `zx_object_get_info` shows."""
+        match self.state:
+            case ThreadState.INITIAL:
+                return ZX_THREAD_STATE_NEW
+            case ThreadState.RUNNING:
+                return self.waiter.reason if self.waiter is not None else ZX_THREAD_STATE_RUNNING
+            case ThreadState.SUSPENDED:
+                return ZX_THREAD_STATE_SUSPENDED
+            case ThreadState.DYING:
+                return ZX_THREAD_STATE_DYING
+            case ThreadState.DEAD:
+                return ZX_THREAD_STATE_DEAD
+
+    def _set_state(self, state: ThreadState) -> None:
+        assert state in _NEXT[self.state], (self.state, state)
+        self.state = state
+        if state is ThreadState.RUNNING:
+            self.update_signals(ZX_THREAD_SUSPENDED, ZX_THREAD_RUNNING)
+        elif state is ThreadState.SUSPENDED:
+            self.update_signals(ZX_THREAD_RUNNING, ZX_THREAD_SUSPENDED)
+        elif state is ThreadState.DEAD:
+            self.update_signals(ZX_THREAD_RUNNING | ZX_THREAD_SUSPENDED, ZX_THREAD_TERMINATED)
+
+    # Start and end
+
+    def make_runnable(self, context: Context | None, body: Body | None, suspended: bool) -> None:
+        """The process has taken the thread in: run. BAD_STATE where it was started before."""
+        if self.state is not ThreadState.INITIAL:
+            raise ZxError(Status.BAD_STATE)
+        self.context = context
+        self.coroutine = body
+        self.is_body = body is not None
+        if suspended:
+            self.suspend_count += 1
+        self._set_state(ThreadState.RUNNING)
+        if self.suspend_count:
+            self._set_state(ThreadState.SUSPENDED)
+        else:
+            self.kernel.make_ready(self)
+
+    def start_at(
+        self, pc: int, sp: int, arg1: int, arg2: int, tp: int = 0, abi_reg: int = 0, *, first: bool = False
+    ) -> None:
+        """Run machine code at *pc*, as the process's *first* thread or any.
+
+        Errors, in order: BAD_STATE where the process cannot take it; INVALID_ARGS a *pc* outside user space; BAD_STATE started before.
+        """
+        self.process.check_can_add(first=first)
+        if pc >= USER_ASPACE_TOP:
+            raise ZxError(Status.INVALID_ARGS)
+        if self.state is not ThreadState.INITIAL:
+            raise ZxError(Status.BAD_STATE)
+        context = self.kernel.engine.context(self.process.aspace.machine)
+        context.start(pc, sp, arg1, arg2, tp, abi_reg)
+        self.process.add_thread(self, context, None, first=first)
+
+    def start_body(self, body: Body, *, first: bool = False) -> None:
+        """Run a Python coroutine as the thread: BAD_STATE as for machine code."""
+        self.process.add_thread(self, None, body, first=first)
+
+    def stopped_context(self) -> Context:
+        """The registers, while the thread is suspended: BAD_STATE otherwise, NOT_SUPPORTED where it has none."""
+        if self.state is not ThreadState.SUSPENDED:
+            raise ZxError(Status.BAD_STATE)
+        if self.context is None:
+            raise ZxError(Status.NOT_SUPPORTED)
+        return self.context
+
+    def kill(self) -> None:
+        """End the thread. Another thread is dead at once; the current one when it leaves the kernel."""
+        if not self.alive:
+            return
+        self._set_state(ThreadState.DYING)
+        if self is self.kernel.current:
+            self.attention = True
+        else:
+            self.finish()
+
+    def finish(self) -> None:
+        """DYING to DEAD: undo what it waits for, give the registers back, leave the process."""
+        waiter, self.waiter = self.waiter, None
+        if waiter is not None:
+            waiter.thread = None
+            if waiter.timer is not None:
+                waiter.timer.cancel()
+        coroutine, self.coroutine = self.coroutine, None
+        if coroutine is not None:
+            coroutine.close()
+        self.kernel.on_thread_exit(self)
+        if self.context is not None:
+            self.context.close()
+            self.context = None
+        self._set_state(ThreadState.DEAD)
+        self.process.remove_thread(self)
+
+    # Suspension
+
+    def suspend(self) -> None:
+        """One more suspend token: BAD_STATE for a dying thread. A thread that is not on a CPU stops at once."""
+        self.suspend_count += 1
+        if self.state in (ThreadState.DYING, ThreadState.DEAD):
+            raise ZxError(Status.BAD_STATE)
+        if self.state is ThreadState.RUNNING:
+            if self is self.kernel.current:
+                self.attention = True
+            else:
+                self.park()
+
+    def park(self) -> None:
+        """The thread is at a boundary and has suspend tokens: stop it. What it waits for may end meanwhile."""
+        self._set_state(ThreadState.SUSPENDED)
+
+    def resume(self) -> None:
+        """One suspend token less."""
+        self.suspend_count -= 1
+        if self.suspend_count == 0 and self.state is ThreadState.SUSPENDED:
+            self._set_state(ThreadState.RUNNING)
+            if self.waiter is None:
+                self.kernel.make_ready(self)
+
+    # Blocking
+
+    def wake(self, waiter: Waiter) -> None:
+        """*waiter* is complete."""
+        if self.waiter is waiter:
+            self.waiter = None
+            waiter.thread = None
+            if self.state is ThreadState.RUNNING:
+                self.kernel.make_ready(self)
+
+    def block_on(self, waiter: Waiter) -> bool:
+        """Stop running until *waiter* is complete. Answers False where it is complete already."""
+        if waiter.status is not None:
+            return False
+        self.waiter = waiter
+        waiter.thread = self
+        if waiter.deadline != ZX_TIME_INFINITE:
+            waiter.timer = self.kernel.timers.set(waiter.deadline, lambda: waiter.complete(Status.TIMED_OUT) and None)
+        return True

@@ -1,0 +1,101 @@
+"""What the kernel asks of a machine. Engines implement this; nothing here knows of jobs, handles or VMOs.
+
+What an engine holds of an address space is derived state: the kernel's VMARs and VMOs are the truth, and any mapping may be
+dropped at any moment, since the next access comes back as a `PageFault`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from jacinth.machine.exit import Exit
+from jacinth.machine.memory import PhysicalMemory
+
+PAGE_SIZE: Final = 4096
+
+READ: Final = 1
+WRITE: Final = 2
+EXECUTE: Final = 4
+
+
+class AddressSpace(Protocol):
+    """A page table. Addresses are page-aligned bytes; frames are page numbers of the PhysicalMemory."""
+
+    def map(self, address: int, frames: Sequence[int], access: int) -> None:
+        """Map consecutive pages from *address* to *frames*, replacing what was there. Never WRITE and EXECUTE at once for one
+        frame as far as the engine is concerned: the kernel may ask for it, the engine makes it so that stale code never runs."""
+
+    def protect(self, address: int, pages: int, access: int) -> None:
+        """Change the access of those of the *pages* that are mapped."""
+
+    def unmap(self, address: int, pages: int) -> None:
+        """Forget those of the *pages* that are mapped."""
+
+    def close(self) -> None:
+        """Give everything back. The aspace is on no CPU and in no unified aspace any more."""
+
+
+class Context(Protocol):
+    """The registers of one guest thread. Readable and writable whenever it is not on a CPU, and inside the trap it caused.
+
+    Register files are plain objects of the machine's architecture module (`x86_64.py`).
+    """
+
+    aspace: AddressSpace  # which address space it runs in; may be changed whenever registers may
+    single_step: bool
+
+    def syscall(self) -> tuple[int, int, int, int, int, int, int, int, int]:
+        """Syscall number and eight arguments, as unsigned 64-bit numbers."""
+
+    def set_result(self, value: int) -> None:
+        """Put the answer (taken modulo 2**64) where the guest finds it after its syscall instruction."""
+
+    @property
+    def pc(self) -> int: ...
+
+    @pc.setter
+    def pc(self, value: int) -> None: ...
+
+    @property
+    def sp(self) -> int: ...
+
+    @sp.setter
+    def sp(self, value: int) -> None: ...
+
+    def start(self, pc: int, sp: int, arg1: int, arg2: int, tp: int, abi_reg: int) -> None:
+        """Make the registers those of a fresh thread."""
+
+    def close(self) -> None: ...
+
+
+# Called at every exit, inside wait(): handles it and answers which context that CPU goes on with (the same one, mostly), or
+# None to leave the CPU idle and come back from wait().
+Trap = Callable[[int, Exit], "Context | None"]
+
+
+class Engine(Protocol):
+    """CPUs over one PhysicalMemory."""
+
+    memory: PhysicalMemory
+    cpus: int
+
+    def aspace(self) -> AddressSpace:
+        """A new, empty page table for all of user space."""
+
+    def unified(self, lower: AddressSpace, upper: AddressSpace) -> AddressSpace:
+        """A view of two page tables at once, always current: *lower* answers below 2**46, *upper* at and above."""
+
+    def context(self, aspace: AddressSpace) -> Context:
+        """A new context with zeroed registers and the power-on floating point state."""
+
+    def start(self, cpu: int, context: Context) -> None:
+        """Hand a context to an idle CPU with a fresh budget. It runs within wait()."""
+
+    def wait(self, trap: Trap) -> None:
+        """Run until the trap answers None for some CPU."""
+
+    def kick(self) -> None:
+        """Make wait() deliver Preempted soon. May be called from a signal handler."""
+
+    def close(self) -> None: ...

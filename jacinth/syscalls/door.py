@@ -1,0 +1,427 @@
+"""The door: from the row of a call to the functions through which guests, the host and Python bodies make it.
+
+A syscall function has one parameter for each C parameter, in C order, after the `Call`; the door turns registers or Python
+arguments into these, a `ZxError` into its number, and installs new handles when everything else has gone well. What it does for a
+call follows from its row alone, so it is written out once as Python source when the call is registered: no table is consulted
+while a guest waits.
+"""
+
+from __future__ import annotations
+
+import inspect
+import keyword
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from jacinth.abi import BY_NAME, SCALARS, STRUCTS, SYSCALLS, ZX_HANDLE_INVALID, ZX_POL_BAD_HANDLE, Status, ZxError
+from jacinth.abi.rows import Kind, Param, SyscallRow
+from jacinth.kernel.handle import Handle, HandleTable
+from jacinth.kernel.object import Dispatcher
+from jacinth.kernel.thread import CHECKPOINT, ThreadDispatcher
+from jacinth.kernel.wait import Waiter
+from jacinth.syscalls.user import (
+    INT_CODES,
+    HandleOut,
+    HandlesOut,
+    HostHandleOut,
+    HostHandlesOut,
+    HostIn,
+    HostInOut,
+    HostOut,
+    UserIn,
+    UserInOut,
+    UserOut,
+)
+
+if TYPE_CHECKING:
+    from jacinth.kernel.kernel import Kernel
+    from jacinth.kernel.process import ProcessDispatcher
+
+__all__ = ["Call", "HandleOut", "HandlesOut", "UserIn", "UserInOut", "UserOut", "syscall"]
+
+D = TypeVar("D", bound=Dispatcher)
+
+
+class Call:
+    """Who makes a call: one object a thread, used for all its calls."""
+
+    __slots__ = ("_table", "handles", "kernel", "memory", "process", "thread")
+
+    def __init__(self, thread: ThreadDispatcher) -> None:
+        self.kernel: Kernel = thread.kernel
+        self.thread = thread
+        self.process: ProcessDispatcher = thread.process
+        self.handles: HandleTable = thread.process.handles
+        self.memory = thread.process.aspace
+        self._table = self.handles.handles
+
+    def dispatcher(self, value: int, cls: type[D], rights: int) -> D:
+        """The object behind a handle: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED, in this order.
+
+        The type comes first, since rights to a wrong object mean nothing.
+        """
+        handle = self._table.get(value)
+        if handle is None:
+            self.bad_handle(value)
+            raise ZxError(Status.BAD_HANDLE)
+        dispatcher = handle.object
+        if not isinstance(dispatcher, cls):
+            raise ZxError(Status.WRONG_TYPE)
+        if handle.rights & rights != rights:
+            raise ZxError(Status.ACCESS_DENIED)
+        return dispatcher
+
+    def handle(self, value: int) -> Handle:
+        """The handle itself: BAD_HANDLE."""
+        handle = self._table.get(value)
+        if handle is None:
+            self.bad_handle(value)
+            raise ZxError(Status.BAD_HANDLE)
+        return handle
+
+    def bad_handle(self, value: int) -> None:
+        """Job policy of the caller for a value that is no handle: processes may share the table, not the policy."""
+        if value != ZX_HANDLE_INVALID:
+            self.process.check_policy(ZX_POL_BAD_HANDLE)
+
+    def check_policy(self, condition: int) -> None:
+        """ACCESS_DENIED where the caller's job forbids ZX_POL_* *condition*."""
+        self.process.check_policy(condition)
+
+    def install(self, handle: Handle) -> int:
+        """Put a handle into the caller's table at once, where its value goes into a struct."""
+        return self.handles.add(handle)
+
+
+# Every implemented call: its function, by name.
+IMPLEMENTED: Final[dict[str, Callable[..., Any]]] = {}
+
+Trap = Callable[[Call, tuple[int, ...]], "int | None"]
+TRAPS: Final[list[Trap]] = []
+HOST_METHODS: Final[dict[str, Callable[..., Any]]] = {}
+BODY_METHODS: Final[dict[str, Callable[..., Any]]] = {}
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def syscall(function: F) -> F:
+    """Register *function* as the system call of its name. Fails where it differs from the row."""
+    name = function.__name__
+    row = BY_NAME[name]
+    parameters = [_c_name(parameter) for parameter in inspect.signature(function).parameters]
+    expected = ["call", *(param.name for param in row.params)]
+    if parameters != expected:
+        raise TypeError(f"{name}: parameters are {parameters}, the table has {expected}")
+    if inspect.iscoroutinefunction(function) != row.blocking:
+        raise TypeError(f"{name}: async differs from blocking={row.blocking} in the table")
+    IMPLEMENTED[name] = function
+    _generate(row, function)
+    return function
+
+
+def _c_name(parameter: str) -> str:
+    bare = parameter.removesuffix("_")
+    return bare if keyword.iskeyword(bare) else parameter
+
+
+def is_implemented(row: SyscallRow) -> bool:
+    """Whether anything but NOT_SUPPORTED answers: a function here, or the vDSO alone."""
+    return row.name in IMPLEMENTED
+
+
+# ---- Writing the functions -------------------------------------------------------------------------------------------------
+
+
+def _not_supported(call: Call, registers: tuple[int, ...]) -> int:
+    return Status.NOT_SUPPORTED
+
+
+def _bad_syscall(call: Call, registers: tuple[int, ...]) -> int:
+    return Status.BAD_SYSCALL
+
+
+TRAPS.extend([_not_supported] * len(SYSCALLS))
+
+
+def _code(param: Param) -> str:
+    return INT_CODES[SCALARS[param.type]] if param.type in SCALARS else ""
+
+
+def _guest_pointer(param: Param) -> type[Any]:
+    if param.kind is Kind.IN:
+        return UserIn
+    if param.kind is Kind.INOUT:
+        return UserInOut
+    if param.type == "zx_handle_t":
+        return HandlesOut if param.count else HandleOut
+    return UserOut
+
+
+_HOST: Final[dict[type[Any], type[Any]]] = {
+    UserIn: HostIn,
+    UserInOut: HostInOut,
+    UserOut: HostOut,
+    HandleOut: HostHandleOut,
+    HandlesOut: HostHandlesOut,
+}
+
+
+def _number(param: Param, value: str) -> str:
+    """An expression: *value* cut to the parameter's C type."""
+    size, signed = SCALARS[param.type]
+    bits = size * 8
+    if not signed:
+        return f"{value} & {(1 << bits) - 1:#x}"
+    half = 1 << (bits - 1)
+    return f"(({value} & {(1 << bits) - 1:#x}) ^ {half:#x}) - {half:#x}"
+
+
+def _is_pointer(param: Param) -> bool:
+    return param.kind in (Kind.IN, Kind.OUT, Kind.INOUT)
+
+
+def _bug(call: Call, name: str, error: Exception) -> int:
+    """An internal error of ours: reported with the call, and the guest gets a status."""
+    call.kernel.report(f"internal error in {name}, called by thread {call.thread.koid}", error)
+    return Status.INTERNAL
+
+
+def _body(row: SyscallRow, arguments: list[str], answer: str, indent: str) -> list[str]:
+    """The heart of every form: make the call, install handles, turn errors into `status`."""
+    new_handles = [p.name for p in row.params if _is_pointer(p) and _guest_pointer(p) in (HandleOut, HandlesOut)]
+    drops = [f"    p_{name}.drop(call)" for name in new_handles]
+    call = f"{'await ' if row.blocking else ''}function(call{''.join(', ' + a for a in arguments)})"
+    lines = [
+        "try:",
+        f"    status = {call}" if row.returns != "zx_status_t" else f"    {call}",
+        *[f"    p_{name}.install(call)" for name in new_handles],
+        *(["    status = OK"] if row.returns == "zx_status_t" else []),
+        "except ZxError as error:",
+        *drops,
+        "    status = error.status",
+        "except Exception as error:",
+        *drops,
+        f"    status = bug(call, {row.name!r}, error)",
+        f"return {answer}",
+    ]
+    return [indent + line for line in lines]
+
+
+def _generate(row: SyscallRow, function: Callable[..., Any]) -> None:
+    names: dict[str, Any] = {"function": function, "ZxError": ZxError, "bug": _bug, "OK": Status.OK, "CHECKPOINT": CHECKPOINT}
+    TRAPS[row.number] = _compile(_guest_source(row, names), names, "trap", row)
+    host, body = _host_sources(row, names)
+    HOST_METHODS[row.name] = _compile(host, names, row.name, row)
+    BODY_METHODS[row.name] = _compile(body, names, row.name, row)
+
+
+def _compile(source: str, names: dict[str, Any], name: str, row: SyscallRow) -> Callable[..., Any]:
+    exec(compile(source, f"<door of {row.name}>", "exec"), names)
+    made: Callable[..., Any] = names[name]
+    return made
+
+
+def _guest_source(row: SyscallRow, names: dict[str, Any]) -> str:
+    """`trap(call, registers)`: answers the result, or None after leaving a coroutine in the thread."""
+    setup: list[str] = []
+    arguments: list[str] = []
+    pointers = [param for param in row.params if _is_pointer(param)]
+    if pointers:
+        setup.append("memory = call.memory")
+    for index, param in enumerate(row.params, start=1):
+        if not _is_pointer(param):
+            arguments.append(_number(param, f"r[{index}]"))
+            continue
+        cls = _guest_pointer(param)
+        make = f"{cls.__name__}({_code(param)!r}, {param.optional})"
+        names[cls.__name__] = cls
+        if row.blocking:
+            setup.append(f"p_{param.name} = {make}")
+        else:
+            # A call that cannot block is over before the next one begins: one pointer object serves them all.
+            names[f"p_{param.name}"] = cls(_code(param), param.optional)
+        setup.append(f"p_{param.name}.memory = memory")
+        setup.append(f"p_{param.name}.address = r[{index}]")
+        if cls is HandleOut:
+            setup.append(f"p_{param.name}.handle = None; p_{param.name}.value = 0")
+        elif cls is HandlesOut:
+            setup.append(f"p_{param.name}.handles = (); p_{param.name}.values = []")
+        arguments.append(f"p_{param.name}")
+    body = ["    " + line for line in setup] + _body(row, arguments, "status", "    ")
+    if not row.blocking:
+        return "\n".join(["def trap(call, r):", *body])
+    start = ["def trap(call, r):", "    call.thread.coroutine = run(call, r)"]
+    return "\n".join(["async def run(call, r):", *body, *start])
+
+
+def _element_size(param: Param) -> int:
+    if param.type in SCALARS:
+        return SCALARS[param.type][0]
+    if param.type in STRUCTS:
+        return STRUCTS[param.type].SIZE
+    return 1
+
+
+def _host_sources(row: SyscallRow, names: dict[str, Any]) -> tuple[str, str]:
+    """The host's method and the bodies' coroutine method, named after the call."""
+    derived: dict[str, str] = {}  # sizes that follow from an argument
+    for param in row.params:
+        if param.kind in (Kind.IN, Kind.INOUT) and param.count is not None and param.count not in derived:
+            size = _element_size(param)
+            derived[param.count] = f"h_{param.name}.size()" + (f" // {size}" if size > 1 else "")
+    parameters: list[str] = []
+    setup: list[str] = []
+    arguments: list[str] = []
+    outputs: list[str] = []
+    for param in row.params:
+        name = param.name + "_" if keyword.iskeyword(param.name) else param.name
+        if not _is_pointer(param):
+            if param.name in derived:
+                arguments.append(derived[param.name])
+            else:
+                parameters.append(name)
+                arguments.append(_number(param, name))
+            continue
+        cls = _HOST[_guest_pointer(param)]
+        names[cls.__name__] = cls
+        if row.blocking:
+            setup.append(f"h_{param.name} = {cls.__name__}({_code(param)!r}, {param.optional})")
+        else:
+            names[f"h_{param.name}"] = cls(_code(param), param.optional)
+        if param.kind is Kind.OUT:
+            setup.append(f"h_{param.name}.bind()")
+        else:
+            parameters.append(name)
+            setup.append(f"h_{param.name}.bind(call, {name})")
+        arguments.append(f"h_{param.name}")
+        if param.kind is not Kind.IN:
+            outputs.append(_output(param, names))
+    answer = f"(status, {', '.join(outputs)})" if outputs else "status"
+    body = [line.replace("p_", "h_", 1) if line.lstrip().startswith("p_") else line for line in _body(row, arguments, answer, "    ")]
+    inner = ["    " + line for line in setup] + body
+    signature = ", ".join(["self", *parameters])
+    head = "    call = self.call"
+    if not row.blocking:
+        host = "\n".join([f"def {row.name}({signature}):", head, *inner])
+        passed = ", ".join(["self", *parameters])
+        body_source = "\n".join(
+            [
+                f"plain = {row.name}",
+                f"async def {row.name}({signature}):",
+                f"    answer = plain({passed})",
+                "    if self.call.thread.attention:",
+                "        await CHECKPOINT",
+                "    return answer",
+            ]
+        )
+        return host, body_source
+    run = "\n".join([f"async def {row.name}({signature}):", head, *inner])
+    host = "\n".join(
+        [run, f"run = {row.name}", f"def {row.name}({signature}):", f"    return self.block(run({', '.join(['self', *parameters])}))"]
+    )
+    return host, run
+
+
+def _output(param: Param, names: dict[str, Any]) -> str:
+    """An expression: what the host gets for one pointer that the call wrote through."""
+    pointer = f"h_{param.name}"
+    if param.type in STRUCTS:
+        cls = names[param.type] = STRUCTS[param.type]
+        if param.count is not None:
+            names["structs"] = _structs
+            return f"structs({cls.__name__}, {pointer}.data)"
+        return f"{cls.__name__}.unpack({pointer}.data) if {pointer}.data else {cls.__name__}()"
+    if param.type == "zx_handle_t":
+        return f"{pointer}.values" if param.count else f"{pointer}.value"
+    if param.count is not None:
+        return f"bytes({pointer}.data)"
+    return f"{pointer}.value"
+
+
+def _structs(cls: Any, data: bytes) -> list[Any]:
+    return [cls.unpack(data, offset) for offset in range(0, len(data) // cls.SIZE * cls.SIZE, cls.SIZE)]
+
+
+# ---- The forms of the door -------------------------------------------------------------------------------------------------
+
+
+class _Sys:
+    """Raw system calls in the name of one thread."""
+
+    def __init__(self, thread: ThreadDispatcher) -> None:
+        self.call = Call(thread)
+
+
+class HostSys(_Sys):
+    """The host's raw calls: `status, job = sys.zx_job_create(root_job, 0)`.
+
+    Inputs in C order; a pointer with its length is one `bytes` or sequence; outputs are returned behind the status, an output
+    buffer's size is passed. A call that blocks runs the kernel until it is done.
+    """
+
+    def block(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        kernel, thread = self.call.kernel, self.call.thread
+        try:
+            while True:
+                try:
+                    waiter: Waiter = coroutine.send(None)
+                except StopIteration as end:
+                    return end.value
+                kernel.run_host(thread, waiter)
+        finally:
+            coroutine.close()
+
+    def __getattr__(self, name: str) -> Any:
+        if name in BY_NAME:
+            return _missing
+        raise AttributeError(name)
+
+
+class BodySys(_Sys):
+    """A Python body's raw calls, with and without the prefix: `await zx.zx_nanosleep(t)`, `await zx.nanosleep(t)`."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("zx_") and name in BY_NAME:
+            return _missing_async
+        if not name.startswith("_"):
+            return getattr(self, "zx_" + name)
+        raise AttributeError(name)
+
+
+def _missing(*arguments: object) -> Status:
+    """A call without an implementation. It has no outputs to show."""
+    return Status.NOT_SUPPORTED
+
+
+async def _missing_async(*arguments: object) -> Status:
+    return Status.NOT_SUPPORTED
+
+
+class Door:
+    """Installed in a kernel, it carries out what guests ask for by register."""
+
+    def __init__(self, kernel: Kernel, syscall_pcs: dict[int, int] | None = None) -> None:
+        """*syscall_pcs*: for each number, the offset in the vDSO's code behind its one permitted syscall instruction."""
+        self.kernel = kernel
+        self.traps = TRAPS
+        kernel.syscall = self.enter
+
+    def enter(self, thread: ThreadDispatcher) -> int | None:
+        context = thread.context
+        assert context is not None
+        call = thread.call
+        if call is None:
+            call = thread.call = Call(thread)
+        registers = context.syscall()
+        number = registers[0]
+        if number < len(TRAPS):
+            return TRAPS[number](call, registers)
+        return Status.BAD_SYSCALL
+
+
+def install_methods() -> None:
+    """Give the classes their methods; called once all families are imported."""
+    for name, method in HOST_METHODS.items():
+        setattr(HostSys, name, method)
+    for name, method in BODY_METHODS.items():
+        setattr(BodySys, name, method)
