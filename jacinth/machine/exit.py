@@ -1,4 +1,5 @@
-"""The closed set of ways in which a CPU stops running guest code. Everything that happens enters through this door."""
+"""The closed set of ways in which a CPU stops running guest code. Everything that happens enters through
+this door."""
 
 from __future__ import annotations
 

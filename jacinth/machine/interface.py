@@ -1,7 +1,7 @@
 """What the kernel asks of a machine. Engines implement this; nothing here knows of jobs, handles or VMOs.
 
-What an engine holds of an address space is derived state: the kernel's VMARs and VMOs are the truth, and any mapping may be
-dropped at any moment, since the next access comes back as a `PageFault`.
+What an engine holds of an address space is derived state: the kernel's VMARs and VMOs are the truth, and
+any mapping may be dropped at any moment, since the next access comes back as a `PageFault`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ class AddressSpace(Protocol):
     """A page table. Addresses are page-aligned bytes; frames are page numbers of the PhysicalMemory."""
 
     def map(self, address: int, frames: Sequence[int], access: int) -> None:
-        """Map consecutive pages from *address* to *frames*, replacing what was there. Never WRITE and EXECUTE at once for one
-        frame as far as the engine is concerned: the kernel may ask for it, the engine makes it so that stale code never runs."""
+        """Map consecutive pages from *address* to *frames*, replacing what was there. Never WRITE and
+        EXECUTE at once for one frame as far as the engine is concerned: the kernel may ask for it, the
+        engine makes it so that stale code never runs."""
 
     def protect(self, address: int, pages: int, access: int) -> None:
         """Change the access of those of the *pages* that are mapped."""
@@ -37,7 +38,8 @@ class AddressSpace(Protocol):
 
 
 class Context(Protocol):
-    """The registers of one guest thread. Readable and writable whenever it is not on a CPU, and inside the trap it caused.
+    """The registers of one guest thread. Readable and writable whenever it is not on a CPU, and inside the
+    trap it caused.
 
     Register files are plain objects of the machine's architecture module (`x86_64.py`).
     """
@@ -69,8 +71,8 @@ class Context(Protocol):
     def close(self) -> None: ...
 
 
-# Called at every exit, inside wait(): handles it and answers which context that CPU goes on with (the same one, mostly), or
-# None to leave the CPU idle and come back from wait().
+# Called at every exit, inside wait(): handles it and answers which context that CPU goes on with (the same
+# one, mostly), or None to leave the CPU idle and come back from wait().
 Trap = Callable[[int, Exit], "Context | None"]
 
 
@@ -84,7 +86,8 @@ class Engine(Protocol):
         """A new, empty page table for all of user space."""
 
     def unified(self, lower: AddressSpace, upper: AddressSpace) -> AddressSpace:
-        """A view of two page tables at once, always current: *lower* answers below 2**46, *upper* at and above."""
+        """A view of two page tables at once, always current: *lower* answers below 2**46, *upper* at and
+        above."""
 
     def context(self, aspace: AddressSpace) -> Context:
         """A new context with zeroed registers and the power-on floating point state."""

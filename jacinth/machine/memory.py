@@ -1,0 +1,137 @@
+"""Physical memory: one large sparse memfd, handed out in 4 KiB frames."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+from collections.abc import Callable
+from typing import Final
+
+PAGE_SIZE: Final = 4096
+_ZERO: Final = bytes(PAGE_SIZE)
+_NOTHING: Final = memoryview(b"")
+
+
+class OutOfMemory(Exception):
+    """The limit of the physical memory is reached."""
+
+
+class PhysicalMemory:
+    """*limit* bytes of guest memory, and behind it the frames that hold page tables.
+
+    A frame number times PAGE_SIZE is the frame's place in the memfd. Frames below `limit // PAGE_SIZE` are
+    guest memory, counted in `allocated`; those above are page tables, counted in `overhead`, and no part of
+    the limit. The memfd is sparse: a frame that was never written costs the host nothing.
+    """
+
+    def __init__(self, limit: int) -> None:
+        """Raises ValueError unless *limit* is a positive multiple of PAGE_SIZE."""
+        if limit <= 0 or limit % PAGE_SIZE:
+            raise ValueError(f"memory limit {limit} is not a positive multiple of {PAGE_SIZE}")
+        self.limit = limit
+        self.frames = limit // PAGE_SIZE
+        # A full page table of the whole limit, and as much again for sparse address spaces, takes far less
+        # than this.
+        tables = max(64 << 20, limit // 4 // PAGE_SIZE * PAGE_SIZE)
+        self.size = limit + tables
+        self.fd = os.memfd_create("jacinth-memory", os.MFD_CLOEXEC)
+        os.ftruncate(self.fd, self.size)
+        self._map = mmap.mmap(self.fd, self.size)
+        # The whole of it, writable. Guest code must be written with `write`, which drops stale translations.
+        self.view = memoryview(self._map)
+        self.allocated = 0  # guest frames handed out
+        self.overhead = 0  # page table frames handed out
+        # 1 for every frame that an engine may have translated code from; engines set it.
+        self.code_frames = bytearray(self.frames)
+        self.drop_code: Callable[[int], None] | None = None  # an engine's: forget all translations of a frame
+        self._next = 0  # every frame from here on was never handed out, and is zero
+        self._free: list[int] = []
+        self._next_table = self.frames
+        self._free_tables: list[int] = []
+
+    @property
+    def address(self) -> int:
+        """Where the memory is mapped in this host process."""
+        return ctypes.addressof(ctypes.c_char.from_buffer(self._map))
+
+    def allocate(self) -> int:
+        """A frame of zeroes. Raises OutOfMemory."""
+        if self._free:
+            frame = self._free.pop()
+            start = frame << 12
+            # 0.1 us; a hole punched instead costs 1.5 us, and 0.5 us more at the next touch.
+            self.view[start : start + PAGE_SIZE] = _ZERO
+        else:
+            frame = self._next
+            if frame == self.frames:
+                raise OutOfMemory(f"all {self.frames} frames are in use")
+            self._next = frame + 1
+        self.allocated += 1
+        return frame
+
+    def free(self, frame: int) -> None:
+        """Take a frame back. It is in no page table any more."""
+        if self.code_frames[frame]:
+            self._drop(frame)
+            self.code_frames[frame] = 0
+        self._free.append(frame)
+        self.allocated -= 1
+
+    def read(self, frame: int, offset: int, size: int) -> bytes:
+        """*size* bytes from *offset* within the frame."""
+        start = (frame << 12) + offset
+        return bytes(self.view[start : start + size])
+
+    def write(self, frame: int, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Put *data* at *offset* within the frame. Guest code that was there never runs again."""
+        if self.code_frames[frame]:
+            self._drop(frame)
+        start = (frame << 12) + offset
+        self.view[start : start + len(data)] = data
+
+    def allocate_table(self) -> int:
+        """A frame of zeroes for a page table. Raises OutOfMemory."""
+        if self._free_tables:
+            frame = self._free_tables.pop()
+            start = frame << 12
+            self.view[start : start + PAGE_SIZE] = _ZERO
+        else:
+            frame = self._next_table
+            if (frame + 1) << 12 > self.size:
+                raise OutOfMemory("no frames left for page tables")
+            self._next_table = frame + 1
+        self.overhead += 1
+        return frame
+
+    def free_table(self, frame: int) -> None:
+        self._free_tables.append(frame)
+        self.overhead -= 1
+
+    def trim(self) -> None:
+        """Give the contents of free frames back to the host."""
+        for frame in self._free + self._free_tables:
+            _fallocate(self.fd, _PUNCH_HOLE, frame << 12, PAGE_SIZE)
+
+    def close(self) -> None:
+        """Give everything back to the host. No engine uses the memory any more."""
+        if self.fd < 0:
+            return
+        os.close(self.fd)
+        self.fd = -1
+        self.view.release()
+        self.view = _NOTHING
+        try:
+            self._map.close()
+        except BufferError:  # someone still looks at a piece of it; the mapping goes with the last view
+            pass
+
+    def _drop(self, frame: int) -> None:
+        if self.drop_code is not None:
+            self.drop_code(frame)
+
+
+_PUNCH_HOLE: Final = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+_fallocate = ctypes.CDLL(None, use_errno=True).fallocate
+_fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_long, ctypes.c_long]
+_fallocate.restype = ctypes.c_int

@@ -1,0 +1,227 @@
+"""The registers of one guest thread: in the CPU while it is loaded there, in a buffer of the same layout
+otherwise."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from typing import TYPE_CHECKING, Final
+
+from jacinth.machine.portable import cpu as layout
+from jacinth.machine.portable.paging import Space
+from jacinth.machine.x86_64 import DebugRegs, FpRegs, GeneralRegs, Rflags
+
+if TYPE_CHECKING:
+    from jacinth.machine.portable.engine import PortableEngine
+
+_MASK: Final = (1 << 64) - 1
+_SYSCALL: Final = struct.Struct("<Q8xQ24xQQQQQ8xQQ").unpack_from  # rax, rdx, rsi, rdi, r8, r9, r10, r12, r13
+_GENERAL: Final = struct.Struct("<16Q")
+_RSP: Final = 4
+_RSI: Final = 6
+_RDI: Final = 7
+_RIP: Final = layout.RIP // 8
+_EFLAGS: Final = layout.EFLAGS // 8
+_FS_BASE: Final = layout.FS_BASE // 8
+_GS_BASE: Final = layout.GS_BASE // 8
+
+
+class PortableContext:
+    """See interface.Context. Made by `PortableEngine.context`."""
+
+    __slots__ = (
+        "_aspace",
+        "_debug",
+        "_engine",
+        "_own",
+        "_own_address",
+        "_own_fp",
+        "_own_general",
+        "_own_regs",
+        "_regs",
+        "step_pending",
+    )
+
+    def __init__(self, engine: PortableEngine, aspace: Space) -> None:
+        size = (engine.cpu.fp_end + 7) // 8 * 8
+        store = (ctypes.c_char * size)()
+        self._engine = engine
+        self._aspace = aspace
+        self._debug = DebugRegs()
+        self._own_address = ctypes.addressof(store)
+        self._own = memoryview(store).cast("B")
+        self._own_general = self._own[: layout.GENERAL_END]
+        self._own_fp = self._own[layout.FP_START : engine.cpu.fp_end]
+        self._own_regs = self._own.cast("Q")
+        self._regs = self._own_regs  # where the registers are now, as 64-bit numbers
+        self.step_pending = False  # a single step ended, and the trap has not been told yet
+        self._own_general[:] = engine.pristine_general
+        self._own_fp[:] = engine.pristine_fp
+
+    # The engine's.
+
+    def park(self) -> None:
+        """Take the registers out of the CPU."""
+        engine = self._engine
+        self._own_general[:] = engine.env_general
+        self._own_fp[:] = engine.env_fp
+        self._regs = self._own_regs
+
+    def load(self) -> None:
+        """Put the registers into the CPU."""
+        engine = self._engine
+        engine.env_general[:] = self._own_general
+        engine.env_fp[:] = self._own_fp
+        self._regs = engine.env
+
+    # The kernel's.
+
+    @property
+    def aspace(self) -> Space:
+        return self._aspace
+
+    @aspace.setter
+    def aspace(self, value: Space) -> None:
+        self._aspace = value
+        self._engine.attend(self)
+
+    def syscall(self) -> tuple[int, int, int, int, int, int, int, int, int]:
+        rax, rdx, rsi, rdi, r8, r9, r10, r12, r13 = _SYSCALL(self._regs)
+        return rax, rdi, rsi, rdx, r10, r8, r9, r12, r13
+
+    def set_result(self, value: int) -> None:
+        self._regs[0] = value & _MASK
+
+    @property
+    def pc(self) -> int:
+        return self._engine.pc_in_syscall(self) or self._regs[_RIP]
+
+    @pc.setter
+    def pc(self, value: int) -> None:
+        self._engine.attend(self, pc=True)
+        self._regs[_RIP] = value & _MASK
+
+    @property
+    def sp(self) -> int:
+        return self._regs[_RSP]
+
+    @sp.setter
+    def sp(self, value: int) -> None:
+        self._regs[_RSP] = value & _MASK
+
+    @property
+    def single_step(self) -> bool:
+        """The trap flag: a debug exception follows every instruction."""
+        return bool(self._regs[_EFLAGS] & Rflags.TF)
+
+    @single_step.setter
+    def single_step(self, value: bool) -> None:
+        flags = self._regs[_EFLAGS]
+        self._regs[_EFLAGS] = flags | Rflags.TF if value else flags & ~Rflags.TF
+
+    def start(self, pc: int, sp: int, arg1: int, arg2: int, tp: int, abi_reg: int) -> None:
+        """*tp* is the FS base, *abi_reg* the GS base; the arguments go to rdi and rsi."""
+        self._set_all(GeneralRegs(rip=pc, rsp=sp, rdi=arg1, rsi=arg2, fs_base=tp, gs_base=abi_reg))
+        self._window(layout.FP_START, len(self._own_fp))[:] = self._engine.pristine_fp
+        self.step_pending = False
+
+    def general(self) -> GeneralRegs:
+        regs = self._regs
+        rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15 = _GENERAL.unpack_from(
+            regs
+        )
+        flags = self._engine.cpu.lib.helper_read_eflags_x86_64(self._address()) | Rflags.ALWAYS
+        # fmt: off
+        return GeneralRegs(
+            rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12, r13, r14, r15, self.pc, flags,
+            regs[_FS_BASE], regs[_GS_BASE],
+        )
+        # fmt: on
+
+    def set_general(self, regs: GeneralRegs) -> None:
+        """Of rflags the bits that level 3 may change are taken."""
+        self._set_all(regs)
+
+    def fp(self) -> FpRegs:
+        window = self._window(0, self._engine.cpu.fp_end)
+        top, status, control = struct.unpack_from("<IHH", window, layout.FP_TOP)
+        fip, fdp = struct.unpack_from("<QQ", window, layout.FP_POINTERS)
+        physical = [bytes(window[layout.FP_STACK + i * 16 :][:16]) for i in range(8)]
+        tags = 0
+        for i in range(8):
+            tags |= (3 if window[layout.FP_EMPTY + i] else _tag(physical[i])) << 2 * i
+        xmm = self._engine.cpu.xmm
+        return FpRegs(
+            fcw=control,
+            fsw=status & ~0x3800 | (top & 7) << 11,
+            ftw=tags,
+            fop=struct.unpack_from("<H", window, layout.FP_OPCODE)[0],
+            fip=fip,
+            fdp=fdp,
+            st=[physical[top + i & 7] for i in range(8)],
+            mxcsr=struct.unpack_from("<I", window, self._engine.cpu.mxcsr)[0],
+            xmm=[bytes(window[xmm + i * layout.XMM_STRIDE :][:16]) for i in range(16)],
+        )
+
+    def set_fp(self, regs: FpRegs) -> None:
+        """Raises ValueError for reserved bits in mxcsr."""
+        if regs.mxcsr & ~0xFFFF:
+            raise ValueError(f"mxcsr {regs.mxcsr:#x} has reserved bits")
+        window = self._window(0, self._engine.cpu.fp_end)
+        top = regs.fsw >> 11 & 7
+        struct.pack_into("<IH", window, layout.FP_TOP, top, regs.fsw & ~0x3800 & 0xFFFF)
+        struct.pack_into("<H", window, layout.FP_OPCODE, regs.fop & 0x7FF)
+        struct.pack_into("<QQ", window, layout.FP_POINTERS, regs.fip & _MASK, regs.fdp & _MASK)
+        for i in range(8):
+            window[layout.FP_EMPTY + i] = regs.ftw >> 2 * i & 3 == 3
+            place = layout.FP_STACK + (top + i & 7) * 16
+            window[place : place + 10] = regs.st[i][:10]
+        xmm = self._engine.cpu.xmm
+        for i in range(16):
+            place = xmm + i * layout.XMM_STRIDE
+            window[place : place + 16] = regs.xmm[i]
+        self._engine.set_fp_control(self, regs.fcw & 0xFFFF | 0x40, regs.mxcsr)
+
+    def debug(self) -> DebugRegs:
+        return DebugRegs(list(self._debug.dr), self._debug.dr6, self._debug.dr7)
+
+    def set_debug(self, regs: DebugRegs) -> None:
+        """The registers are kept; the breakpoints that dr7 asks for are not armed."""
+        self._debug = DebugRegs(list(regs.dr), regs.dr6, regs.dr7)
+
+    def close(self) -> None:
+        self._engine.forget(self)
+
+    def _address(self) -> int:
+        return self._own_address if self._regs is self._own_regs else self._engine.cpu.env_address
+
+    def _window(self, start: int, size: int) -> memoryview:
+        whole = self._own if self._regs is self._own_regs else self._engine.cpu.window
+        return whole[start : start + size]
+
+    def _set_all(self, g: GeneralRegs) -> None:
+        # fmt: off
+        values = (
+            g.rax, g.rcx, g.rdx, g.rbx, g.rsp, g.rbp, g.rsi, g.rdi, g.r8, g.r9, g.r10, g.r11, g.r12, g.r13, g.r14, g.r15
+        )
+        # fmt: on
+        regs = self._regs
+        self._window(0, layout.GENERAL_END)[:] = self._engine.pristine_general
+        _GENERAL.pack_into(regs, 0, *[value & _MASK for value in values])
+        self.pc = g.rip
+        flags = g.rflags & Rflags.USER | Rflags.ALWAYS | Rflags.IF
+        # Unicorn keeps the arithmetic flags and the direction flag apart.
+        regs[_EFLAGS] = flags & ~(Rflags.ARITHMETIC | Rflags.DF)
+        regs[layout.CC_SRC // 8] = flags & Rflags.ARITHMETIC
+        struct.pack_into("<Ii", regs, layout.CC_OP, layout.CC_OP_EFLAGS, -1 if flags & Rflags.DF else 1)
+        regs[_FS_BASE] = g.fs_base & _MASK
+        regs[_GS_BASE] = g.gs_base & _MASK
+
+
+def _tag(register: bytes) -> int:
+    """The two tag bits of an x87 register that is not empty: 0 valid, 1 zero, 2 special."""
+    mantissa, exponent = struct.unpack_from("<QH", register)
+    exponent &= 0x7FFF
+    if exponent == 0 and mantissa == 0:
+        return 1
+    return 2 if exponent in (0, 0x7FFF) or not mantissa >> 63 else 0

@@ -1,0 +1,437 @@
+"""The portable engine: guest code runs in the Unicorn CPU emulator, on any host that Python and its wheel
+run on.
+
+One guest CPU in Unicorn's normal mode: long mode, paging on, the guest at privilege level 3. Unicorn walks
+page tables that Python writes into the guest's physical memory. `wait` enters Unicorn; a syscall, a fault
+or an exception comes back inside a hook, where the trap is called, and where it can switch to another
+context without leaving Unicorn. Only an idle CPU and a used up budget leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from jacinth.machine.exit import PREEMPTED, SYSCALL, CpuException, Exit, PageFault
+from jacinth.machine.interface import AddressSpace, Context, Trap
+from jacinth.machine.memory import PhysicalMemory
+from jacinth.machine.portable import cpu as layout
+from jacinth.machine.portable import unicorn_abi as abi
+from jacinth.machine.portable.context import PortableContext
+from jacinth.machine.portable.cpu import Cpu, MachineError
+from jacinth.machine.portable.paging import EXECUTE, READ, WRITE, PageTable, Space, UnifiedView
+from jacinth.machine.x86_64 import PageFaultCode, Vector
+
+QUANTUM: Final = 400_000  # blocks: a few milliseconds
+_FINISH: Final = 0x4A  # our vector for "the syscall instruction is complete, now switch"
+_RIP: Final = layout.RIP // 8
+_CR2: Final = layout.CR2 // 8
+_GENERAL_PROTECTION: Final = CpuException(Vector.GP, 0)
+
+
+class PortableEngine:
+    """See interface.Engine.
+
+    *quantum* is the budget of a context, in translated blocks (straight runs of code): after so many it is
+    preempted. The count is exact, so preemption repeats from run to run.
+
+    *deterministic* hides the host's time: rdtsc and rdtscp answer *tsc()*, or the number of blocks run so
+    far if there is no *tsc*.
+    """
+
+    cpus = 1
+
+    def __init__(
+        self,
+        memory: PhysicalMemory,
+        *,
+        deterministic: bool = False,
+        quantum: int = QUANTUM,
+        tsc: Callable[[], int] | None = None,
+    ) -> None:
+        if quantum < 1:
+            raise ValueError(f"a quantum of {quantum} blocks")
+        self.memory = memory
+        self.quantum = quantum
+        self.cpu = cpu = Cpu(memory)
+        self.env = cpu.env
+        self.env_general = cpu.window[: layout.GENERAL_END]
+        self.env_fp = cpu.window[layout.FP_START : cpu.fp_end]
+        self.env[_RIP] = 0
+        self.pristine_general = bytes(self.env_general)
+        self.pristine_fp = bytes(self.env_fp)
+        self._budget = cpu.budget
+        self._blocks = 0  # run before the present `uc_emu_start`
+        self._error_code = cpu.error_code // 8
+        self._old_exception = cpu.old_exception // 8
+
+        self._live: PortableContext | None = None  # whose registers are in the CPU
+        self._space: Space | None = None  # whose page table is loaded
+        self._started: PortableContext | None = None
+        self._trap: Trap = _no_trap
+        self._kicked = False
+        # Within a trap: what it did to the context it was called for.
+        self._attention = False  # the address space or the pc changed: going on takes more than returning
+        self._in_syscall = False
+        self._pc_written = False
+        # Between a hook and its consequence.
+        self._special = False  # one of the following is set
+        self._finishing = False
+        self._following: PortableContext | None = None
+        self._pc = 0
+        self._idle = False
+        self._error: BaseException | None = None
+        self._port: tuple[bytes, bytes, Trap] | None = (
+            None  # state before an `in` or `out`, and the trap held back
+        )
+        self._last_flip = (0, 0)
+
+        cpu.hook(abi.HOOK_INSN, abi.HookSyscall(self._on_syscall), abi.INS_SYSCALL)
+        cpu.hook(abi.HOOK_INTR, abi.HookInterrupt(self._on_interrupt))
+        cpu.hook(abi.HOOK_INSN_INVALID, abi.HookInvalid(self._on_invalid))
+        cpu.hook(abi.HOOK_INSN, abi.HookPort(self._on_port), abi.INS_IN)
+        cpu.hook(abi.HOOK_INSN, abi.HookPort(self._on_port), abi.INS_OUT)
+        if deterministic or tsc is not None:
+            self._tsc = tsc if tsc is not None else self.blocks
+            cpu.hook(abi.HOOK_INSN, abi.HookTsc(self._on_tsc), abi.INS_RDTSC)
+            cpu.hook(abi.HOOK_INSN, abi.HookTsc(self._on_tsc), abi.INS_RDTSCP)
+        memory.drop_code = self._drop_code
+
+    # The interface.
+
+    def aspace(self) -> PageTable:
+        return PageTable(self)
+
+    def unified(self, lower: AddressSpace, upper: AddressSpace) -> UnifiedView:
+        assert isinstance(lower, PageTable) and isinstance(upper, PageTable)
+        return UnifiedView(self, lower, upper)
+
+    def context(self, aspace: AddressSpace) -> PortableContext:
+        assert isinstance(aspace, PageTable | UnifiedView)
+        return PortableContext(self, aspace)
+
+    def start(self, cpu: int, context: Context) -> None:
+        if cpu != 0:
+            raise ValueError(f"there is no CPU {cpu}")
+        if self._started is not None:
+            raise ValueError("the CPU is not idle")
+        assert isinstance(context, PortableContext)
+        self._started = context
+
+    def wait(self, trap: Trap) -> None:
+        following: Context | None = self._started
+        self._started = None
+        self._trap = trap
+        cpu, budget = self.cpu, self._budget
+        try:
+            while following is not None and self._enter(following):
+                if self._kicked:
+                    error = 0
+                else:
+                    error = cpu.lib.uc_emu_start(cpu.uc, self.env[_RIP], 0, 0, self.quantum)
+                    self._blocks += budget[0]
+                    budget[0] = 0
+                if self._special:
+                    self._settle()
+                    if self._error is not None:
+                        raise self._error
+                    if self._idle:
+                        return
+                if error:
+                    raise MachineError(f"Unicorn: {cpu.lib.uc_strerror(error).decode()} ({error})")
+                self._kicked = False
+                following = trap(0, PREEMPTED)
+        finally:
+            self._special = self._idle = self._finishing = False
+            self._error = None
+            self._trap = _no_trap
+
+    def kick(self) -> None:
+        self._kicked = True
+        self._budget[1] = 0
+
+    def blocks(self) -> int:
+        """How many blocks of guest code have run."""
+        return self._blocks + self._budget[0]
+
+    def close(self) -> None:
+        """Contexts and address spaces are of no use any more."""
+        if not self.cpu.uc:
+            return
+        self._live = None
+        self.unload(self._space)
+        self.memory.drop_code = None
+        self.memory.free_table(self.cpu.null_cr3 >> 12)
+        self.cpu.close()
+
+    # For contexts and address spaces.
+
+    def attend(self, context: PortableContext, pc: bool = False) -> None:
+        """The kernel changes the context's address space, or its *pc*."""
+        if context is self._live:
+            self._attention = True
+            if pc and self._in_syscall:
+                self._pc_written = True
+
+    def pc_in_syscall(self, context: PortableContext) -> int:
+        """The pc after the syscall instruction that *context* is in; 0 if it is in none."""
+        if not self._in_syscall or context is not self._live or self._pc_written:
+            return 0
+        pc = self.env[_RIP]
+        for length in range(2, 16):  # prefixes may precede it
+            if self._code(pc + length - 2) == 0x0F and self._code(pc + length - 1) == 0x05:
+                return int(pc + length)
+        return int(pc + 2)
+
+    def _code(self, address: int) -> int:
+        frame = self._space.translate(address) if self._space is not None else None
+        return self.memory.view[frame << 12 | address & 0xFFF] if frame is not None else -1
+
+    def set_fp_control(self, context: PortableContext, fcw: int, mxcsr: int) -> None:
+        """Unicorn derives its rounding modes from these; let it do so, with the context's registers in the
+        CPU for a moment."""
+        live = self._live
+        if context is not live:
+            saved = bytes(self.env_fp)
+            self.env_fp[:] = context._own_fp
+        self.cpu.write(abi.REG_FPCW, fcw)
+        self.cpu.write(abi.REG_MXCSR, mxcsr)
+        if context is not live:
+            context._own_fp[:] = self.env_fp
+            self.env_fp[:] = saved
+
+    def forget(self, context: PortableContext) -> None:
+        """The context is closed."""
+        if context is self._live:
+            context.park()
+            self._live = None
+
+    def unload(self, space: Space | None) -> None:
+        """The address space is about to go; put the empty one in its place."""
+        loaded = self._space
+        if loaded is not None and space is not None and (space is loaded or space in loaded.parts):
+            self._set_active(loaded, False)
+            self._space = None
+            self.cpu.load_cr3(self.cpu.null_cr3)
+
+    def flush_page(self, address: int) -> None:
+        """Forget the translation of the page at *address*."""
+        self.cpu.lib.tlb_flush_page_x86_64(self.cpu.cpu, address)
+
+    def _drop_code(self, frame: int) -> None:
+        start = frame << 12
+        self.cpu.lib.tb_invalidate_phys_range_x86_64(self.cpu.uc, start, start + 4096)
+
+    # Switching.
+
+    def _load(self, context: PortableContext) -> None:
+        """Put the context's registers and address space into the CPU."""
+        live = self._live
+        if context is not live:
+            if live is not None:
+                live.park()
+            context.load()
+            self._live = context
+        space = context._aspace
+        if space is not self._space:
+            if not space.cr3:
+                raise ValueError("the context's address space is closed")
+            if self._space is not None:
+                self._set_active(self._space, False)
+            self._set_active(space, True)
+            self._space = space
+            self.cpu.load_cr3(space.cr3)
+        self._attention = False
+
+    def _set_active(self, space: Space, active: bool) -> None:
+        space.active = active
+        for part in space.parts:
+            part.active = active
+
+    def _enter(self, following: Context | None) -> bool:
+        """Load the context that the trap chose. False: the CPU goes idle."""
+        while following is not None:
+            assert isinstance(following, PortableContext)
+            self._load(following)
+            if not following.step_pending:
+                return True
+            following.step_pending = False
+            following = self._trap(0, CpuException(Vector.DB, 0))
+        return False
+
+    def _continue(self, following: Context | None) -> None:
+        """Go on with what the trap chose, from within the interrupt hook."""
+        if self._enter(following):
+            budget = self._budget
+            budget[1] = 0 if self._kicked else budget[0] + self.quantum
+        else:
+            self._stop()
+
+    def _stop(self) -> None:
+        self._idle = self._special = True
+        self.cpu.lib.uc_emu_stop(self.cpu.uc)
+
+    def _fail(self, error: BaseException) -> None:
+        """Keep an exception until `wait` can raise it."""
+        self._error = error
+        self._special = True
+        self.cpu.lib.uc_emu_stop(self.cpu.uc)
+
+    def _settle(self) -> None:
+        """After the syscall instruction: put the pc right that the trap wrote during it."""
+        if self._pc_written:
+            self._pc_written = False
+            self.env[_RIP] = self._pc
+
+    # Hooks. Each is called by Unicorn, and lets no exception out.
+
+    def _on_syscall(self) -> None:
+        try:
+            self._in_syscall = True
+            following = self._trap(0, SYSCALL)
+            self._in_syscall = False
+            if following is self._live and not self._attention:
+                return
+            self._pc = self.env[_RIP]
+            self._special = True
+            if following is None:
+                self._stop()
+                return
+            # Unicorn is about to add the instruction's length to the pc of whatever is loaded. Have it call
+            # us once more after that.
+            assert isinstance(following, PortableContext)
+            self._following = following
+            self._finishing = True
+            self._interrupt_after_block()
+        except BaseException as error:
+            self._in_syscall = False
+            self._pc = self.env[_RIP]
+            self._fail(error)
+
+    def _interrupt_after_block(self) -> None:
+        """Let the interrupt hook be called with our vector as soon as the block that runs is done."""
+        structure = self.cpu.structure
+        structure[self.cpu.exit_request] = 1
+        index = self.cpu.exception_index
+        structure[index : index + 4] = _FINISH_BYTES
+
+    def _on_interrupt(self, _: int, vector: int) -> None:
+        try:
+            env = self.env
+            status = env[
+                self._error_code
+            ]  # error_code; above it, whether an instruction asked for the exception
+            env[self._old_exception] = (
+                0xFFFFFFFF  # Unicorn never clears it, and would make the next exception a double fault
+            )
+            if self._special:
+                exit_ = self._after_special(vector)
+                if exit_ is None:
+                    return
+            elif vector == Vector.PF:
+                code = status & 0xFFFFFFFF
+                access = (
+                    EXECUTE if code & PageFaultCode.FETCH else WRITE if code & PageFaultCode.WRITE else READ
+                )
+                address = env[_CR2]
+                if code & PageFaultCode.PRESENT and access != READ and self._flip(address, access):
+                    return
+                exit_ = PageFault(address, access, bool(code & PageFaultCode.PRESENT), code)
+            elif status >> 32:
+                env[self._error_code] = 0
+                if vector == Vector.BP:
+                    exit_ = CpuException(Vector.BP, 0)
+                else:  # `int n` needs a gate that the kernel opens to level 3, and there is none
+                    env[_RIP] -= 2
+                    exit_ = CpuException(Vector.GP, vector << 3 | 2)
+            else:
+                exit_ = CpuException(vector, status & 0xFFFFFFFF)
+            following = self._trap(0, exit_)
+            if following is not self._live or self._attention:
+                self._continue(following)
+        except BaseException as error:
+            self._fail(error)
+
+    def _after_special(self, vector: int) -> Exit | None:
+        """An interrupt while a hook has unfinished business. What is left for the trap afterwards, if
+        anything."""
+        if self._port is not None:
+            return self._end_port()
+        live = self._live
+        assert live is not None
+        if self._finishing:
+            self._finishing = self._special = False
+            self._settle()
+            self._continue(self._following)
+            if vector == Vector.DB and live is self._live and not self._idle:
+                return CpuException(Vector.DB, 0)
+        if vector == Vector.DB:
+            live.step_pending = True
+        return None
+
+    def _flip(self, address: int, access: int) -> bool:
+        """A fault on a page that is there: one of those with WRITE and EXECUTE, used for the other of the
+        two?"""
+        assert self._space is not None
+        if access == EXECUTE:
+            return self._space.flip(address, EXECUTE, both=False)
+        # An instruction that writes to the page it lies in would flip for ever: the second time, it gets
+        # both.
+        here = (self.env[_RIP], address >> 12)
+        both = here == self._last_flip
+        self._last_flip = here
+        return self._space.flip(address, WRITE, both)
+
+    def _on_invalid(self) -> int:
+        try:
+            self.env[self._old_exception] = 0xFFFFFFFF
+            exit_: Exit = CpuException(Vector.UD, 0)
+            if self._special:
+                if self._port is None:
+                    return 1
+                exit_ = self._end_port()
+            following = self._trap(0, exit_)
+            if following is not self._live or self._attention:
+                self._continue(following)
+        except BaseException as error:
+            self._fail(error)
+        return 1
+
+    def _on_port(self) -> int:
+        """`in` and `out`: Unicorn allows them at level 3. It cannot be stopped before the end of the block
+        either, so the rest of the block runs with the trap held back, and then the registers are put back
+        to what they were."""
+        if self._port is None and not self._special:
+            self._port = bytes(self.env_general), bytes(self.env_fp), self._trap
+            self._trap = self._ignore
+            self._special = True
+            self._interrupt_after_block()
+        return 0
+
+    def _ignore(self, _: int, __: Exit) -> Context | None:
+        return self._live
+
+    def _end_port(self) -> CpuException:
+        assert self._port is not None
+        general, fp, self._trap = self._port
+        self.env_general[:] = general
+        self.env_fp[:] = fp
+        self._port = None
+        self._special = False
+        return _GENERAL_PROTECTION
+
+    def _on_tsc(self) -> int:
+        try:
+            value = self._tsc()
+            self.env[0] = value & 0xFFFFFFFF
+            self.env[2] = value >> 32 & 0xFFFFFFFF
+        except BaseException as error:
+            self._fail(error)
+        return 1
+
+
+def _no_trap(_: int, exit_: Exit) -> Context | None:
+    raise MachineError(f"{exit_} outside of wait()")
+
+
+_FINISH_BYTES: Final = _FINISH.to_bytes(4, "little")

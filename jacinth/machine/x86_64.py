@@ -1,0 +1,109 @@
+"""The x86-64 architecture: exception vectors, and the register files as plain objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+
+class Vector(IntEnum):
+    """Exception vectors, by the names of the processor manuals."""
+
+    DE = 0  # divide error
+    DB = 1  # debug: single step, breakpoint registers
+    NMI = 2
+    BP = 3  # int3
+    OF = 4
+    BR = 5
+    UD = 6  # invalid opcode
+    NM = 7
+    DF = 8
+    TS = 10
+    NP = 11
+    SS = 12
+    GP = 13  # general protection
+    PF = 14  # page fault
+    MF = 16  # x87 floating point
+    AC = 17  # alignment check
+    MC = 18
+    XM = 19  # SIMD floating point
+
+
+class PageFaultCode:
+    """Bits of a page fault's error code."""
+
+    PRESENT: Final = 1
+    WRITE: Final = 2
+    USER: Final = 4
+    RESERVED: Final = 8
+    FETCH: Final = 16
+
+
+class Rflags:
+    CF: Final = 0x1
+    PF: Final = 0x4
+    AF: Final = 0x10
+    ZF: Final = 0x40
+    SF: Final = 0x80
+    TF: Final = 0x100
+    IF: Final = 0x200
+    DF: Final = 0x400
+    OF: Final = 0x800
+    NT: Final = 0x4000
+    AC: Final = 0x40000
+    ID: Final = 0x200000
+    ALWAYS: Final = 0x2
+    ARITHMETIC: Final = CF | PF | AF | ZF | SF | OF
+    USER: Final = ARITHMETIC | TF | DF | NT | AC | ID  # what level 3 may change
+
+
+@dataclass(slots=True)
+class GeneralRegs:
+    """The general registers, all unsigned 64-bit numbers."""
+
+    rax: int = 0
+    rbx: int = 0
+    rcx: int = 0
+    rdx: int = 0
+    rsi: int = 0
+    rdi: int = 0
+    rbp: int = 0
+    rsp: int = 0
+    r8: int = 0
+    r9: int = 0
+    r10: int = 0
+    r11: int = 0
+    r12: int = 0
+    r13: int = 0
+    r14: int = 0
+    r15: int = 0
+    rip: int = 0
+    rflags: int = 0
+    fs_base: int = 0
+    gs_base: int = 0
+
+
+@dataclass(slots=True)
+class FpRegs:
+    """x87 and SSE, as fxsave sees them. *st* and *xmm* hold 16 bytes each; of *st* the first ten matter.
+
+    *ftw* is the full tag word (two bits a physical register: 0 valid, 1 zero, 2 special, 3 empty).
+    """
+
+    fcw: int = 0x37F
+    fsw: int = 0
+    ftw: int = 0xFFFF
+    fop: int = 0
+    fip: int = 0
+    fdp: int = 0
+    st: list[bytes] = field(default_factory=lambda: [bytes(16)] * 8)
+    mxcsr: int = 0x1F80
+    xmm: list[bytes] = field(default_factory=lambda: [bytes(16)] * 16)
+
+
+@dataclass(slots=True)
+class DebugRegs:
+    dr: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    dr6: int = 0xFFFF0FF0
+    dr7: int = 0x400
