@@ -102,7 +102,7 @@ class VdsoImage:
     code_offset: int  # of the R+X part; everything before it is R
     code_size: int  # whole pages
     time_offset: int  # of the time page
-    symbols: Mapping[str, int]  # zx_NAME and _zx_NAME -> offset of the routine
+    symbols: Mapping[str, int]  # zx_NAME and _zx_NAME -> offset of the routine; in the order of .dynsym
     sizes: Mapping[str, int]  # zx_NAME and _zx_NAME -> bytes of code
     syscall_pcs: Mapping[int, int]  # syscall number -> offset of the address behind its syscall instruction
     build_id: bytes
@@ -545,7 +545,7 @@ def build_vdso(rows: Sequence[SyscallRow]) -> VdsoImage:
         code_offset=text.offset,
         code_size=text.size,
         time_offset=time.offset,
-        symbols={name: where.start for name, where in routines.items()},
+        symbols={name.decode(): routines[name.decode()].start for name in names},
         sizes={name: len(where) for name, where in routines.items()},
         syscall_pcs=syscall_pcs,
         build_id=build_id,
