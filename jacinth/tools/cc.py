@@ -1,0 +1,199 @@
+"""Compiling programs for Jacinth with the host's own compiler.
+
+clang or gcc for x86-64 does; no cross toolchain is needed. The headers are generated from the interface's table and
+the start library is compiled once for each compiler, into a directory of the user's cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from jacinth.sdk.headers import write_headers
+from jacinth.sdk.linkstub import shared_object, stub_assembly
+from jacinth.version import __version__
+
+_PACKAGE: Final = Path(__file__).resolve().parent.parent
+_SDK: Final = _PACKAGE / "sdk"
+_CXX_SUFFIXES: Final = {".cc", ".cpp", ".cxx", ".C"}
+_NO_LINK: Final = {"-c", "-S", "-E", "-M", "-MM", "-fsyntax-only"}
+
+# What every translation unit gets, ours and the user's. Thread-local variables and calls bind within the program.
+_COMPILE: Final = ("-ffreestanding", "-nostdinc", "-fno-stack-protector", "-ffunction-sections", "-fdata-sections")
+_CXX: Final = ("-nostdinc++", "-fno-exceptions", "-fno-rtti")
+_LINK: Final = (
+    "-nostdlib",
+    "-Wl,--gc-sections",
+    "-Wl,-z,norelro",  # nothing could make those pages read-only after relocation
+    "-Wl,-z,noexecstack",
+    "-Wl,-z,max-page-size=4096",
+)
+
+
+class CompileError(Exception):
+    """There is no compiler, or it refused; one line. Its own words have gone to standard error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """A compiler driver and what it says of itself."""
+
+    command: tuple[str, ...]
+    version: str
+    include: str  # the directory of the headers that come with the compiler: stddef.h, stdarg.h, ...
+    runtime: str | None  # its support library: division of 128-bit numbers and the like
+
+    @property
+    def is_clang(self) -> bool:
+        return "clang" in self.version
+
+
+def find_compiler(name: str | None = None, *, cxx: bool = False) -> Compiler:
+    """The compiler *name*, or that of $CC ($CXX), or the first of clang, gcc and cc (clang++, g++, c++) there is.
+
+    Raises CompileError.
+    """
+    wanted = name or os.environ.get("CXX" if cxx else "CC")
+    candidates = [wanted] if wanted else ["clang++", "g++", "c++"] if cxx else ["clang", "gcc", "cc"]
+    for candidate in candidates:
+        command = shlex.split(candidate)
+        if command and shutil.which(command[0]) is not None:
+            version = _ask(command, "--version")
+            include = _ask(command, "-print-file-name=include")
+            runtime = _ask(command, "-print-libgcc-file-name")
+            return Compiler(tuple(command), version, include, runtime if os.path.exists(runtime) else None)
+    language = "C++" if cxx else "C"
+    raise CompileError(f"no {language} compiler: {', '.join(candidates)} not found; install clang or gcc")
+
+
+def compile_program(
+    sources: Sequence[str | Path],
+    output: str | Path,
+    extra_flags: Sequence[str] = (),
+    compiler: str | None = None,
+) -> None:
+    """Compile and link *sources* (C, C++, assembly, objects) into the program *output*.
+
+    The program is a static PIE; with ``-no-pie`` among *extra_flags*, which go to the compiler as they are, it lies at
+    fixed addresses; with ``-c`` and the like nothing is linked. Raises CompileError.
+    """
+    cxx = any(Path(source).suffix in _CXX_SUFFIXES for source in sources)
+    found = find_compiler(compiler, cxx=cxx)
+    sdk = build_sdk(found)
+    command = [*found.command, *_compile_flags(found, sdk, pie="-no-pie" not in extra_flags), "-O2"]
+    if cxx:
+        command += _CXX
+    command += extra_flags
+    link = not _NO_LINK.intersection(extra_flags)
+    if link:
+        command += [*_link_flags(found, pie="-no-pie" not in extra_flags), str(sdk / "lib" / "crt1.o")]
+    for source in sources:
+        # The C++ driver would take C for C++.
+        language = "c" if cxx and Path(source).suffix == ".c" else "none"
+        command += ["-x", language, str(source)]
+    if link:
+        command += ["-x", "none", str(sdk / "lib" / "libjacinth.a")]
+        command += [found.runtime] if found.runtime else []
+    _run([*command, "-o", str(output)])
+
+
+def build_sdk(compiler: Compiler) -> Path:
+    """The directory with `include/` and `lib/` for *compiler*, made where it is not there yet.
+
+    Its name holds a hash of everything that it is made from. Several processes may make it at once: each makes its
+    own, and one of them stays.
+    """
+    directory = _cache() / f"sdk-{_fingerprint(compiler)}"
+    if directory.is_dir():
+        return directory
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="new-", dir=directory.parent) as temporary:
+        fresh = Path(temporary) / "sdk"
+        _make_sdk(compiler, fresh)
+        try:
+            fresh.rename(directory)
+        except OSError:
+            if not directory.is_dir():
+                raise
+    return directory
+
+
+def _make_sdk(compiler: Compiler, directory: Path) -> None:
+    from jacinth.abi import SYSCALLS
+
+    write_headers(directory / "include")
+    lib = directory / "lib"
+    lib.mkdir()
+    (lib / "libzircon.so").write_bytes(shared_object(SYSCALLS))
+    (lib / "syscalls.S").write_text(stub_assembly(SYSCALLS))
+    sources = sorted([*(_SDK / "src").glob("*.c"), *(_SDK / "src").glob("*.S"), lib / "syscalls.S"])
+    # The loops in memcpy are not to be recognized as memcpy.
+    own = ["-fno-builtin"] if compiler.is_clang else ["-fno-tree-loop-distribute-patterns"]
+    flags = [*_compile_flags(compiler, directory, pie=True), *own, "-std=gnu11", "-O2", "-Wall", "-Wextra"]
+    _run([*compiler.command, *flags, "-c", *map(str, sources)], cwd=lib)
+    objects = sorted(path.name for path in lib.glob("*.o") if path.name != "crt1.o")
+    archiver = _ask(compiler.command, "-print-prog-name=ar")
+    _run([archiver, "rcs", "libjacinth.a", *objects], cwd=lib)
+    for name in (*objects, "syscalls.S"):
+        (lib / name).unlink()
+
+
+def _compile_flags(compiler: Compiler, sdk: Path, *, pie: bool) -> list[str]:
+    includes = ["-isystem", str(sdk / "include"), "-isystem", compiler.include]
+    return [*_COMPILE, *includes, "-fPIE" if pie else "-fno-pie", "-ftls-model=local-exec"]
+
+
+def _link_flags(compiler: Compiler, *, pie: bool) -> list[str]:
+    if pie:
+        return ["-static-pie", *_LINK]
+    # Below 16 MiB there is no user space.
+    base = "--image-base" if compiler.is_clang else "-Ttext-segment"
+    return ["-static", *_LINK, f"-Wl,{base}=0x1000000"]
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        directory = (Path(base) if base else Path.home() / ".cache") / "jacinth"
+        directory.mkdir(parents=True, exist_ok=True)
+        if os.access(directory, os.W_OK):
+            return directory
+    except (OSError, RuntimeError):  # RuntimeError: no home
+        pass
+    return Path(tempfile.gettempdir()) / f"jacinth-{os.getuid()}"
+
+
+def _fingerprint(compiler: Compiler) -> str:
+    digest = hashlib.sha256()
+    digest.update(repr((__version__, compiler.command, compiler.version)).encode())
+    files = [*(_PACKAGE / "abi").glob("*.py"), _PACKAGE / "userboot" / "vdso.py", Path(__file__)]
+    files += [path for path in _SDK.rglob("*") if path.suffix in (".py", ".c", ".S", ".h")]
+    for path in sorted(files):
+        data = path.read_bytes()
+        digest.update(f"{path.relative_to(_PACKAGE)} {len(data)}\n".encode() + data)
+    return digest.hexdigest()[:16]
+
+
+def _ask(command: Sequence[str], question: str) -> str:
+    try:
+        done = subprocess.run([*command, question], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise CompileError(f"{command[0]} does not answer {question}: {error}") from None
+    return done.stdout.strip()
+
+
+def _run(command: Sequence[str], cwd: Path | None = None) -> None:
+    try:
+        status = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, check=False).returncode
+    except OSError as error:
+        raise CompileError(f"cannot run {command[0]}: {error.strerror}") from None
+    if status != 0:
+        raise CompileError(f"{command[0]} failed with exit code {status}")
