@@ -1,7 +1,7 @@
 """Channels: two ends, each with a queue of messages of bytes and handles.
 
-A message is a plain pair, since the two hottest calls of the whole interface make and take one. Its handles belong to it: they
-count as handles of their objects, and are closed when the message is dropped.
+A message is a plain pair, since the two hottest calls of the whole interface make and take one. Its handles
+belong to it: they count as handles of their objects, and are closed when the message is dropped.
 
 Source: zircon/kernel/object/channel_dispatcher.cc, message_packet.cc.
 """
@@ -76,8 +76,8 @@ class ChannelDispatcher(PeeredDispatcher):
     def read(self, max_bytes: int, max_handles: int) -> Message:
         """Take the oldest message, if it fits.
 
-        Errors, in order: PEER_CLOSED or SHOULD_WAIT where there is none, BUFFER_TOO_SMALL (the message stays; `sizes` has what
-        it needs).
+        Errors, in order: PEER_CLOSED or SHOULD_WAIT where there is none, BUFFER_TOO_SMALL (the message stays;
+        `sizes` has what it needs).
         """
         messages = self.messages
         if not messages:
@@ -105,9 +105,9 @@ class ChannelDispatcher(PeeredDispatcher):
         return message
 
     def write(self, data: bytes, handles: Sequence[Handle]) -> None:
-        """Queue a message at the peer, or hand it to the call that it replies to. The handles are gone whatever happens.
+        """Queue a message at the peer, or hand it to the call that it replies to.
 
-        Errors: PEER_CLOSED.
+        The handles are gone whatever happens. Errors: PEER_CLOSED.
         """
         peer = self.peer
         if peer is None:
@@ -129,7 +129,7 @@ class ChannelDispatcher(PeeredDispatcher):
             self.kernel.raise_exception(self.kernel.current, report)
 
     async def call(self, data: bytes, handles: Sequence[Handle], deadline: int) -> Message:
-        """Write a message under a transaction id of the kernel's and wait for the message that comes back under the same id.
+        """Write a message under a transaction id of the kernel's making and wait for the reply under it.
 
         *data* has at least TXID_SIZE bytes, which the id replaces. The handles are gone whatever happens.
         Errors: PEER_CLOSED, before or while it waits; CANCELED where this end's last handle goes; TIMED_OUT.
@@ -179,8 +179,8 @@ class ChannelDispatcher(PeeredDispatcher):
 def close_handles(handles: Iterable[Handle]) -> None:
     """Close the handles of a message that nobody will read.
 
-    They may be channels with messages of their own, to any depth, so what a dying channel holds is closed here and not from
-    inside its end.
+    They may be channels with messages of their own, to any depth, so what a dying channel holds is closed
+    here and not from inside its end.
     """
     pending = deque(handles)
     while pending:

@@ -32,7 +32,7 @@ _BUFFER_SIZE: Final = 128 * 1024  # beyond it the oldest records go
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """One line of the log. *timestamp* is in ns; *process* and *thread* are the writer's koids, 0 for the kernel."""
+    """A line of the log. *timestamp* is in ns, *process* and *thread* are koids, of the kernel itself 0."""
 
     sequence: int
     severity: int
@@ -64,7 +64,7 @@ class DebugLog:
         self._readers: dict[LogDispatcher, None] = {}
 
     def write(self, text: bytes, flags: int = 0, process: int = 0, thread: int = 0) -> None:
-        """Append a record, and show it on the console. OUT_OF_RANGE for more than ZX_LOG_RECORD_DATA_MAX bytes."""
+        """Append a record, and show it on the console: OUT_OF_RANGE beyond ZX_LOG_RECORD_DATA_MAX bytes."""
         if len(text) > ZX_LOG_RECORD_DATA_MAX:
             raise ZxError(Status.OUT_OF_RANGE)
         now = self._kernel.clock.now()

@@ -1,4 +1,4 @@
-"""FIFOs: two ends, each with a bounded queue of elements of one fixed size, for control planes of shared memory.
+"""FIFOs: two ends, each with a bounded queue of elements of one fixed size.
 
 Source: zircon/kernel/object/fifo_dispatcher.rs.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class FifoDispatcher(PeeredDispatcher):
-    """One end of a FIFO. Its queue holds at most *element_count* elements of *element_size* bytes, written by the peer."""
+    """One end of a FIFO. Its queue holds *element_count* elements of *element_size* bytes from the peer."""
 
     TYPE = ZX_OBJ_TYPE_FIFO
     DEFAULT_RIGHTS = ZX_DEFAULT_FIFO_RIGHTS
@@ -53,7 +53,8 @@ class FifoDispatcher(PeeredDispatcher):
     def writable_size(self, element_size: int, count: int) -> int:
         """How many bytes a write of *count* elements takes.
 
-        Errors, in order: PEER_CLOSED; OUT_OF_RANGE for another element size or no elements; SHOULD_WAIT where the queue is full.
+        Errors, in order: PEER_CLOSED; OUT_OF_RANGE for another element size or no elements; SHOULD_WAIT where
+        the queue is full.
         """
         peer = self.peer
         if peer is None:
@@ -78,7 +79,8 @@ class FifoDispatcher(PeeredDispatcher):
     def peek(self, element_size: int, count: int) -> bytes:
         """The oldest elements, *count* or as many as there are.
 
-        Errors, in order: OUT_OF_RANGE for another element size or no elements; PEER_CLOSED or SHOULD_WAIT where there is none.
+        Errors, in order: OUT_OF_RANGE for another element size or no elements; PEER_CLOSED or SHOULD_WAIT
+        where there is none.
         """
         if element_size != self.element_size or count == 0:
             raise ZxError(Status.OUT_OF_RANGE)

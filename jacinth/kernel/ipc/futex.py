@@ -1,7 +1,8 @@
 """Futexes: where threads wait until another thread says that a number in their memory has changed.
 
-A futex exists only while threads wait on it. It is known by a key, which is its address within the shared state of the processes
-that can reach it; reading the number there is the caller's business, in the same call and so atomic with everything here.
+A futex exists only while threads wait on it. It is known by a key, which is its address within the shared
+state of the processes that can reach it; reading the number there is the caller's business, in the same call
+and so atomic with everything here.
 
 Source: zircon/kernel/object/futex_context.cc, docs/reference/kernel_objects/futex.md.
 """
@@ -29,7 +30,7 @@ class _FutexWaiter(Waiter):
 
 
 class _Futex:
-    """A futex that somebody waits on. *owner* is the thread that the waiters wait for, as far as they have told."""
+    """A futex that somebody waits on. *owner* is the thread that they wait for, as far as they have said."""
 
     __slots__ = ("owner", "waiters")
 
@@ -91,9 +92,10 @@ class FutexContext:
         *,
         single_owner: bool,
     ) -> None:
-        """Wake at most *wake_count* threads, then let at most *requeue_count* of the others wait on *target* instead.
+        """Wake at most *wake_count* threads, then let *requeue_count* of the others wait on *target* instead.
 
-        The target is *new_owner*'s from now on; the first futex is nobody's, or with *single_owner* the woken thread's.
+        The target is *new_owner*'s from now on; the first futex is nobody's, or with *single_owner* the woken
+        thread's.
         Errors: INVALID_ARGS where the new owner waits on one of the two.
         """
         if new_owner is not None and (self._waits_on(new_owner, key) or self._waits_on(new_owner, target)):

@@ -53,7 +53,7 @@ class UserPacket(PortPacket):
 
 
 class SignalPacket(PortPacket):
-    """Signals have risen: of those that were waited for, *trigger*, at least one was among those *observed* at *timestamp* ns."""
+    """Of the signals *trigger* at least one was among those *observed*, at *timestamp* ns."""
 
     __slots__ = ("observed", "timestamp", "trigger")
 
@@ -170,7 +170,7 @@ class PortDispatcher(SoloDispatcher):
                 self._user_packets += 1
 
     def cancel_queued(self, key: int, source: Handle | None = None) -> bool:
-        """Drop the queued packets with *key*, of any source or of one handle. Answers whether there were any."""
+        """Drop the queued packets with *key*, of any source or of one. Answers whether there were any."""
         kept: deque[PortPacket] = deque()
         dropped = False
         for packet in self._packets:
@@ -186,7 +186,7 @@ class PortDispatcher(SoloDispatcher):
     # Observers
 
     def observe(self, handle: Handle, key: int, trigger: int, *, edge: bool, timestamp: bool) -> None:
-        """Queue a packet when one of the *trigger* signals rises on the handle's object, or at once where one is asserted."""
+        """Queue a packet when one of the *trigger* signals rises, or unless *edge* is asserted now."""
         if len(self._observing) >= MAX_OBSERVERS:
             self._policy_exception(ZX_EXCP_POLICY_CODE_PORT_TOO_MANY_OBSERVERS)
         observer = PortObserver(self, key, trigger, handle, timestamp)
@@ -198,7 +198,7 @@ class PortDispatcher(SoloDispatcher):
         self._observing.pop(observer, None)
 
     def cancel_key(self, key: int, source: Handle | None = None) -> None:
-        """End the waits with *key*, through any handle or one, and drop their packets: NOT_FOUND where there are none."""
+        """End the waits with *key*, through any handle or one, and drop their packets: NOT_FOUND."""
         canceled = False
         for observer in tuple(self._observing):
             if observer.key == key and (source is None or observer.handle is source):

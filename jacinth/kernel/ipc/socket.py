@@ -30,7 +30,8 @@ from jacinth.kernel.object import PeeredDispatcher
 if TYPE_CHECKING:
     from jacinth.kernel.kernel import Kernel
 
-# A buffer is 256 KiB rounded up to whole memory buffers of a page less a header of 32 bytes; programs can see it.
+# A buffer is 256 KiB rounded up to whole memory buffers of a page less a header of 32 bytes; programs can see
+# it.
 _MBUF_PAYLOAD: Final = 4096 - 32
 BUFFER_SIZE: Final = -(-256 * 1024 // _MBUF_PAYLOAD) * _MBUF_PAYLOAD
 
@@ -39,7 +40,7 @@ _MAX_LENGTH: Final = 0xFFFF_FFFF
 
 @dataclass(frozen=True, slots=True)
 class SocketInfo:
-    """What `zx_info_socket_t` says of one end, in bytes: received and not read, sent and not read by the peer."""
+    """What `zx_info_socket_t` says of one end, in bytes: what it can read, and what its peer can."""
 
     options: int
     rx_buf_max: int
@@ -91,8 +92,9 @@ class SocketDispatcher(PeeredDispatcher):
     def writable_size(self, size: int) -> int:
         """How many of *size* bytes a write takes.
 
-        Errors, in order: PEER_CLOSED; BAD_STATE where writing is disabled; INVALID_ARGS for a size of 4 GiB or more; SHOULD_WAIT
-        where the peer's buffer is full; OUT_OF_RANGE for a datagram that can never fit; SHOULD_WAIT for one that does not now.
+        Errors, in order: PEER_CLOSED; BAD_STATE where writing is disabled; INVALID_ARGS for a size of 4 GiB
+        or more; SHOULD_WAIT where the peer's buffer is full; OUT_OF_RANGE for a datagram that can never fit;
+        SHOULD_WAIT for one that does not now.
         """
         peer = self.peer
         if peer is None:
@@ -115,7 +117,7 @@ class SocketDispatcher(PeeredDispatcher):
         return size
 
     def write(self, data: bytes) -> int:
-        """Put *data*, no more than `writable_size` has just allowed, into the peer's buffer. Answers its size."""
+        """Put *data*, no more than `writable_size` allows, into the peer's buffer. Answers its size."""
         if not data:
             return 0
         peer = self.peer
@@ -144,8 +146,8 @@ class SocketDispatcher(PeeredDispatcher):
     def peek(self, size: int) -> bytes:
         """The first bytes of the buffer, of the first datagram only, at most *size*.
 
-        Errors, in order: INVALID_ARGS for a size of 4 GiB or more; where nothing is there, PEER_CLOSED, BAD_STATE where nothing
-        can come either, SHOULD_WAIT.
+        Errors, in order: INVALID_ARGS for a size of 4 GiB or more; where nothing is there, PEER_CLOSED,
+        BAD_STATE where nothing can come either, SHOULD_WAIT.
         """
         if size > _MAX_LENGTH:
             raise ZxError(Status.INVALID_ARGS)
@@ -187,7 +189,7 @@ class SocketDispatcher(PeeredDispatcher):
     # Disposition
 
     def set_disposition(self, disposition: int, disposition_peer: int) -> None:
-        """Disable or enable writing at this end and at the peer: 0 or one of ZX_SOCKET_DISPOSITION_*, checked by the caller.
+        """Disable or enable writing at this end and at the peer: each 0 or a ZX_SOCKET_DISPOSITION_*.
 
         BAD_STATE where writing would be enabled at an end whose earlier bytes the other end has not read yet.
         """
@@ -222,7 +224,10 @@ class SocketDispatcher(PeeredDispatcher):
     # Properties and information
 
     def set_read_threshold(self, value: int) -> None:
-        """Assert ZX_SOCKET_READ_THRESHOLD while *value* bytes can be read; 0 is never. INVALID_ARGS beyond the buffer's size."""
+        """Assert ZX_SOCKET_READ_THRESHOLD while *value* bytes can be read; 0 is never.
+
+        INVALID_ARGS beyond the buffer's size.
+        """
         if value > BUFFER_SIZE:
             raise ZxError(Status.INVALID_ARGS)
         self.read_threshold = value
@@ -269,7 +274,8 @@ class SocketDispatcher(PeeredDispatcher):
         self.update_signals(ZX_SOCKET_WRITABLE, ZX_SOCKET_PEER_CLOSED)
 
 
-# Disposition of an end -> the signals it clears and sets at that end, and those it clears and sets at the other.
+# Disposition of an end -> the signals it clears and sets at that end, and those it clears and sets at the
+# other.
 _DISPOSITION_SIGNALS: Final = {
     0: (0, 0, 0, 0),
     ZX_SOCKET_DISPOSITION_WRITE_DISABLED: (

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class TimerDispatcher(SoloDispatcher):
     """A timer. *deadline* is in ns and 0 while it is not set.
 
-    The slack says how far from its deadline a timer may fire; firing at the deadline itself satisfies every slack.
+    The slack says how far from its deadline a timer may fire; firing at the deadline itself satisfies every
+    slack.
     """
 
     TYPE = ZX_OBJ_TYPE_TIMER
@@ -46,7 +47,7 @@ class TimerDispatcher(SoloDispatcher):
 
     @classmethod
     def create(cls, kernel: Kernel, options: int, clock_id: int) -> TimerDispatcher:
-        """INVALID_ARGS for *options* that are no ZX_TIMER_SLACK_* mode. The clock is checked by the caller."""
+        """INVALID_ARGS for *options* that are no ZX_TIMER_SLACK_* mode. The clock is already checked."""
         if options not in (ZX_TIMER_SLACK_CENTER, ZX_TIMER_SLACK_EARLY, ZX_TIMER_SLACK_LATE):
             raise ZxError(Status.INVALID_ARGS)
         return cls(kernel, options, clock_id)
