@@ -1,0 +1,409 @@
+"""Address spaces: where a page fault and the kernel's own accesses to user memory find their page.
+
+The tree of VMARs and the VMOs say what is mapped. The machine's page table and the two software TLBs only remember what was
+looked up in them, and may forget any of it at any time.
+
+Source: zircon/kernel/vm/vm_aspace.cc, vm_mapping.cc (PageFault), zircon/kernel/object/diagnostics.cc.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from jacinth.abi import (
+    ZX_INFO_MAPS_TYPE_ASPACE,
+    ZX_INFO_MAPS_TYPE_MAPPING,
+    ZX_INFO_MAPS_TYPE_VMAR,
+    Status,
+    ZxError,
+)
+from jacinth.kernel.vm.vmar import VmAddressRegion, VmMapping
+from jacinth.kernel.vm.vmo import NOTHING, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, Attribution, VmObjectDispatcher
+from jacinth.machine.interface import EXECUTE, READ, WRITE, AddressSpace
+from jacinth.machine.memory import OutOfMemory
+
+if TYPE_CHECKING:
+    from jacinth.kernel.kernel import Kernel
+
+# Where user space lies, in bytes. Source: zircon/kernel/arch/x86/include/arch/kernel_aspace.h and process_dispatcher.cc: an
+# ordinary process has all of it; of a process that shares its state the restricted half ends at 2**46, and one page of nothing
+# keeps reads from running over from there into the shared half.
+_USER_BASE: Final = 0x20_0000
+_USER_END: Final = 0x7FFF_FFFF_F000
+_HALF: Final = 1 << 46
+
+PRIVATE_ASPACE_BASE: Final = _USER_BASE
+PRIVATE_ASPACE_SIZE: Final = _USER_END - _USER_BASE
+RESTRICTED_ASPACE_BASE: Final = _USER_BASE
+RESTRICTED_ASPACE_SIZE: Final = _HALF - _USER_BASE
+SHARED_ASPACE_BASE: Final = _HALF + PAGE_SIZE
+SHARED_ASPACE_SIZE: Final = _USER_END - SHARED_ASPACE_BASE
+
+# A fault maps up to this many pages at once, where the following ones are there already.
+_FAULT_AROUND: Final = 16
+
+# The most that one copy from or to user memory moves. No call needs more at once; it keeps a guest from making the kernel
+# copy out a sparse terabyte.
+_MAX_COPY: Final = 256 << 20
+
+_U32: Final = struct.Struct("<I")
+_U64: Final = struct.Struct("<Q")
+
+
+class MapEntry(NamedTuple):
+    """One line of ZX_INFO_PROCESS_MAPS. Those of mappings have all fields, the others have the first five."""
+
+    name: bytes
+    base: int
+    size: int
+    depth: int
+    type: int  # ZX_INFO_MAPS_TYPE_*
+    access: int = 0  # ZX_VM_PERM_*
+    vmo_koid: int = 0
+    vmo_offset: int = 0
+    attribution: Attribution = NOTHING
+
+
+class Usage(NamedTuple):
+    """What ZX_INFO_TASK_STATS shows, in bytes.
+
+    *private* is memory that this aspace alone can reach; of the rest, *shared* counts every page whole, and *scaled_shared*
+    divides it by the clones that own it and by the aspaces that map its VMO.
+    """
+
+    mapped: int
+    private: int
+    shared: int
+    scaled_shared: Attribution  # of which only `scaled_bytes` and `scaled_fraction` mean something
+
+
+class VmAspace:
+    """User memory from *base* for *size* bytes: a tree of VMARs under `root_vmar`, and a page table in the machine."""
+
+    __slots__ = (
+        "_code_frames",
+        "_last",
+        "_memory",
+        "_read_tlb",
+        "_view",
+        "_write_tlb",
+        "base",
+        "destroyed",
+        "kernel",
+        "machine",
+        "root_vmar",
+        "size",
+        "vdso_code",
+    )
+
+    def __init__(self, kernel: Kernel, base: int, size: int) -> None:
+        self.kernel = kernel
+        self.base = base
+        self.size = size
+        self.machine: AddressSpace = kernel.engine.aspace()
+        self.destroyed = False
+        # The one executable mapping of the vDSO. It can be neither moved, changed nor unmapped.
+        self.vdso_code: VmMapping | None = None
+        self.root_vmar = VmAddressRegion.create_root(self)
+        self._memory = kernel.memory
+        self._view = kernel.memory.view
+        self._code_frames = kernel.memory.code_frames
+        # Page number -> where the page begins in physical memory, for pages that user code may read, and write.
+        self._read_tlb: dict[int, int] = {}
+        self._write_tlb: dict[int, int] = {}
+        self._last: VmMapping | None = None  # the mapping that was found last
+
+    def destroy(self) -> None:
+        """Unmap everything and give the page table back. The aspace is on no CPU any more."""
+        if self.destroyed:
+            return
+        self.destroyed = True
+        self._read_tlb.clear()
+        self._write_tlb.clear()
+        self._last = None
+        self.vdso_code = None
+        self.machine.close()
+        self.root_vmar.destroy_tree()
+
+    def find(self, address: int) -> VmMapping | None:
+        """The mapping that *address* lies in."""
+        last = self._last
+        if last is not None and last.base <= address < last.base + last.size:
+            return last
+        mapping = self.root_vmar.find_mapping(address)
+        if mapping is not None:
+            self._last = mapping
+        return mapping
+
+    # Page faults
+
+    def page_fault(self, address: int, access: int) -> None:
+        """User code wants *access* (READ, WRITE, EXECUTE) to *address*: map its page.
+
+        Errors, in order: NOT_FOUND nothing mapped; ACCESS_DENIED; OUT_OF_RANGE behind the end of the VMO, or of its content
+        where the mapping asks for that; NO_MEMORY.
+        """
+        mapping = self.find(address)
+        if mapping is None:
+            raise ZxError(Status.NOT_FOUND)
+        needed = (WRITE if access & WRITE else READ) | (access & EXECUTE)
+        allowed, end = mapping.access_at(address)
+        if needed & ~allowed:
+            raise ZxError(Status.ACCESS_DENIED)
+        page = address >> PAGE_SHIFT
+        end = min(end, mapping.fault_end()) >> PAGE_SHIFT
+        if page >= end:
+            raise ZxError(Status.OUT_OF_RANGE)
+        pages = mapping.vmo.pages
+        index = page + mapping.delta
+        frame = pages.frame_for_write(index) if needed & WRITE else pages.pages.get(index)
+        try:
+            if frame is None:
+                pages.zero_mapped.add(index)
+                self.machine.map(page << PAGE_SHIFT, (self.kernel.zero_frame,), allowed & ~WRITE)
+                return
+            owners = pages.family.owners
+            shared = frame in owners
+            frames = [frame]
+            present = pages.pages
+            for following in range(index + 1, index + min(end - page, _FAULT_AROUND)):
+                frame = present.get(following)
+                if frame is None or (frame in owners) != shared:
+                    break
+                frames.append(frame)
+            self.machine.map(page << PAGE_SHIFT, frames, allowed & ~WRITE if shared else allowed)
+        except OutOfMemory:
+            raise ZxError(Status.NO_MEMORY) from None
+
+    def map_page(self, address: int, frame: int, access: int) -> None:
+        """Put a page into the page table before anybody asks for it: NO_MEMORY."""
+        try:
+            self.machine.map(address, (frame,), access)
+        except OutOfMemory:
+            raise ZxError(Status.NO_MEMORY) from None
+
+    # Forgetting. Mappings call these before what they show changes.
+
+    def forget(self, address: int, pages: int) -> None:
+        """Nothing is known of a range any more."""
+        if self.destroyed:
+            return
+        self.machine.unmap(address, pages)
+        page = address >> PAGE_SHIFT
+        _purge(self._read_tlb, page, pages)
+        _purge(self._write_tlb, page, pages)
+
+    def forget_writable(self, address: int, pages: int, access: int) -> None:
+        """The range may be accessed with *access* at most, and must be asked for before it is written to."""
+        self.machine.protect(address, pages, access & ~WRITE)
+        _purge(self._write_tlb, address >> PAGE_SHIFT, pages)
+
+    def forget_protection(self, address: int, pages: int, access: int) -> None:
+        """The range has *access* from now on; what may be written must be asked for first, since its page may be shared."""
+        if access & ~WRITE:
+            self.machine.protect(address, pages, access & ~WRITE)
+        else:
+            self.machine.unmap(address, pages)
+        page = address >> PAGE_SHIFT
+        _purge(self._read_tlb, page, pages)
+        _purge(self._write_tlb, page, pages)
+
+    def forget_mapping(self, mapping: VmMapping) -> None:
+        """*mapping* is no longer in the tree."""
+        if self._last is mapping:
+            self._last = None
+
+    # The kernel's own accesses, with the rights that user code has
+
+    def _read_page(self, page: int) -> int:
+        """Where a page begins that user code may read: INVALID_ARGS."""
+        place = self._read_tlb.get(page)
+        if place is not None:
+            return place
+        address = page << PAGE_SHIFT
+        mapping = self.find(address)
+        if mapping is None or not mapping.access_at(address)[0] & READ or address >= mapping.fault_end():
+            raise ZxError(Status.INVALID_ARGS)
+        pages = mapping.vmo.pages
+        frame = pages.pages.get(page + mapping.delta)
+        if frame is None:
+            pages.zero_mapped.add(page + mapping.delta)
+            frame = self.kernel.zero_frame
+        self._read_tlb[page] = place = frame << PAGE_SHIFT
+        return place
+
+    def _write_page(self, page: int) -> int:
+        """Where a page begins that user code may write: INVALID_ARGS, NO_MEMORY."""
+        place = self._write_tlb.get(page)
+        if place is not None:
+            return place
+        address = page << PAGE_SHIFT
+        mapping = self.find(address)
+        if mapping is None or not mapping.access_at(address)[0] & WRITE or address >= mapping.fault_end():
+            raise ZxError(Status.INVALID_ARGS)
+        place = mapping.vmo.pages.frame_for_write(page + mapping.delta) << PAGE_SHIFT
+        self._read_tlb[page] = self._write_tlb[page] = place  # no write without read
+        return place
+
+    def read_user(self, address: int, size: int) -> bytes:
+        """Copy *size* bytes in: INVALID_ARGS where not all of them can be read; NO_MEMORY more than 256 MiB."""
+        inside = address & PAGE_MASK
+        if inside + size <= PAGE_SIZE:
+            if not size:
+                return b""
+            place = self._read_tlb.get(address >> PAGE_SHIFT)
+            if place is None:
+                place = self._read_page(address >> PAGE_SHIFT)
+            place += inside
+            return bytes(self._view[place : place + size])
+        if size > _MAX_COPY:
+            raise ZxError(Status.NO_MEMORY)
+        data = bytearray(size)
+        view = self._view
+        for done, place, count in self._pieces(address, size, self._read_page):
+            data[done : done + count] = view[place : place + count]
+        return bytes(data)
+
+    def write_user(self, address: int, data: bytes | bytearray | memoryview) -> None:
+        """Copy *data* out. INVALID_ARGS where not all of it can be written, and then nothing is; NO_MEMORY."""
+        size = len(data)
+        inside = address & PAGE_MASK
+        if inside + size <= PAGE_SIZE:
+            if not size:
+                return
+            place = self._write_tlb.get(address >> PAGE_SHIFT)
+            if place is None:
+                place = self._write_page(address >> PAGE_SHIFT)
+            if self._code_frames[place >> PAGE_SHIFT]:
+                self._memory.write(place >> PAGE_SHIFT, inside, data)
+                return
+            place += inside
+            self._view[place : place + size] = data
+            return
+        if size > _MAX_COPY:
+            raise ZxError(Status.NO_MEMORY)
+        write = self._memory.write
+        for done, place, count in list(self._pieces(address, size, self._write_page)):
+            write(place >> PAGE_SHIFT, place & PAGE_MASK, data[done : done + count])
+
+    def _pieces(
+        self, address: int, size: int, page_at: Callable[[int], int]
+    ) -> Iterator[tuple[int, int, int]]:
+        """Cut a range at page boundaries: (bytes before, place in physical memory, bytes)."""
+        done = 0
+        while done < size:
+            inside = (address + done) & PAGE_MASK
+            count = min(PAGE_SIZE - inside, size - done)
+            yield done, page_at((address + done) >> PAGE_SHIFT) + inside, count
+            done += count
+
+    def read_u32(self, address: int) -> int:
+        place = self._read_tlb.get(address >> PAGE_SHIFT)
+        inside = address & PAGE_MASK
+        if place is None or inside > PAGE_SIZE - 4:
+            return int.from_bytes(self.read_user(address, 4), "little")
+        value: int = _U32.unpack_from(self._view, place + inside)[0]
+        return value
+
+    def read_u64(self, address: int) -> int:
+        place = self._read_tlb.get(address >> PAGE_SHIFT)
+        inside = address & PAGE_MASK
+        if place is None or inside > PAGE_SIZE - 8:
+            return int.from_bytes(self.read_user(address, 8), "little")
+        value: int = _U64.unpack_from(self._view, place + inside)[0]
+        return value
+
+    def write_u32(self, address: int, value: int) -> None:
+        self.write_user(address, _U32.pack(value))
+
+    def write_u64(self, address: int, value: int) -> None:
+        self.write_user(address, _U64.pack(value))
+
+    # A debugger's accesses, whatever the mapping permits
+
+    def _memory_at(self, address: int, size: int) -> tuple[VmObjectDispatcher, int, int]:
+        """The VMO and the offset behind an address, and how much of *size* lies in its mapping: NOT_FOUND."""
+        mapping = self.find(address)
+        if mapping is None:
+            raise ZxError(Status.NOT_FOUND)
+        offset = address - mapping.base
+        return mapping.vmo, mapping.vmo_offset + offset, min(size, mapping.size - offset)
+
+    def read_memory(self, address: int, size: int) -> bytes:
+        """Up to *size* bytes, no further than one mapping: NOT_FOUND; then what `VmObjectDispatcher.read` says."""
+        vmo, offset, size = self._memory_at(address, size)
+        return vmo.read(offset, size)
+
+    def write_memory(self, address: int, size: int, read: Callable[[int], bytes]) -> int:
+        """Write up to *size* bytes that *read* provides, no further than one mapping. Answers how many.
+
+        Errors, in order: NOT_FOUND; ACCESS_DENIED the vDSO; then what `VmObjectDispatcher.write` says.
+        """
+        vmo, offset, size = self._memory_at(address, size)
+        if vmo.vdso_code is not None:
+            raise ZxError(Status.ACCESS_DENIED)
+        vmo.check_access(offset, size)
+        vmo.write(offset, read(size))
+        return size
+
+    # What information topics show
+
+    def maps(self, name: bytes = b"") -> list[MapEntry]:
+        """The aspace, called *name*, and its regions and mappings, each before what is in it, lowest address first."""
+        entries = [MapEntry(name, self.base, self.size, 0, ZX_INFO_MAPS_TYPE_ASPACE)]
+        for depth, region in self.root_vmar.walk():
+            if isinstance(region, VmAddressRegion):
+                entries.append(MapEntry(region.name, region.base, region.size, depth, ZX_INFO_MAPS_TYPE_VMAR))
+                continue
+            vmo = region.vmo
+            for start, end, access in region.protections():
+                offset = region.vmo_offset + start - region.base
+                entries.append(
+                    MapEntry(
+                        vmo.name,
+                        start,
+                        end - start,
+                        depth,
+                        ZX_INFO_MAPS_TYPE_MAPPING,
+                        access,
+                        vmo.koid,
+                        offset,
+                        vmo.attribution(offset, end - start),
+                    )
+                )
+        return entries
+
+    def mappings(self) -> Iterator[VmMapping]:
+        """Lowest address first."""
+        return self.root_vmar.mappings(self.base, self.base + self.size)
+
+    def vmos(self) -> list[VmObjectDispatcher]:
+        """The VMO of each mapping; one that is mapped twice is there twice."""
+        return [mapping.vmo for mapping in self.mappings()]
+
+    def usage(self) -> Usage:
+        """Source: RFC-0254, which says what "shared" means between clones."""
+        mapped = private = committed = 0
+        scaled = Fraction(0)
+        for mapping in self.mappings():
+            vmo = mapping.vmo
+            sharing = vmo.share_count
+            found = vmo.attribution(mapping.vmo_offset, mapping.size)
+            alone = found.private if sharing == 1 else 0
+            mapped += mapping.size
+            private += alone
+            committed += found.committed
+            scaled += found.scaled / sharing - alone
+        return Usage(mapped, private, committed - private, Attribution(0, 0, scaled))
+
+
+def _purge(tlb: dict[int, int], page: int, pages: int) -> None:
+    if pages <= len(tlb):
+        for number in range(page, page + pages):
+            tlb.pop(number, None)
+    elif tlb:
+        for number in [number for number in tlb if page <= number < page + pages]:
+            del tlb[number]

@@ -1,0 +1,767 @@
+"""VMOs: memory objects over physical pages that are committed on first touch.
+
+    VmObjectDispatcher --pages--> PageList --frames--> PhysicalMemory
+          ^                          ^
+      mappings, children         family: which frames several page lists own together
+
+A snapshot copies the page list, not the pages: each frame then counts its owners, and whoever writes first gets a frame of its
+own. That yields what the kernel's hidden parents yield, with the same accounting. References and slices are further views of one
+page list.
+
+A VMO lives while it has handles, mappings or other references; its pages live while any view of their list does. Nothing here
+waits for Python's garbage collector.
+
+Source: zircon/kernel/vm/{vm_object_paged,vm_cow_pages}.cc, zircon/kernel/object/vm_object_dispatcher.cc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from jacinth.abi import (
+    ZX_CACHE_POLICY_CACHED,
+    ZX_CACHE_POLICY_MASK,
+    ZX_DEFAULT_VMO_RIGHTS,
+    ZX_INFO_VMO_DISCARDABLE,
+    ZX_INFO_VMO_IMMUTABLE,
+    ZX_INFO_VMO_IS_COW_CLONE,
+    ZX_INFO_VMO_RESIZABLE,
+    ZX_INFO_VMO_TYPE_PAGED,
+    ZX_OBJ_TYPE_VMO,
+    ZX_RIGHT_RESIZE,
+    ZX_VMO_CHILD_REFERENCE,
+    ZX_VMO_CHILD_RESIZABLE,
+    ZX_VMO_CHILD_SLICE,
+    ZX_VMO_CHILD_SNAPSHOT,
+    ZX_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE,
+    ZX_VMO_CHILD_SNAPSHOT_MODIFIED,
+    ZX_VMO_DISCARDABLE,
+    ZX_VMO_RESIZABLE,
+    ZX_VMO_UNBOUNDED,
+    ZX_VMO_ZERO_CHILDREN,
+    Status,
+    ZxError,
+)
+from jacinth.kernel.object import SoloDispatcher
+from jacinth.machine.memory import OutOfMemory, PhysicalMemory
+
+if TYPE_CHECKING:
+    from jacinth.kernel.kernel import Kernel
+    from jacinth.kernel.vm.aspace import VmAspace
+    from jacinth.kernel.vm.vmar import VmMapping
+
+PAGE_SHIFT: Final = 12
+PAGE_SIZE: Final = 1 << PAGE_SHIFT
+PAGE_MASK: Final = PAGE_SIZE - 1
+UINT64_MAX: Final = (1 << 64) - 1
+
+# The largest VMO, in bytes: today's page list counts its nodes of 16 pages in pairs.
+MAX_SIZE: Final = UINT64_MAX // (2 * 16 * PAGE_SIZE) * (2 * 16 * PAGE_SIZE)
+
+_SNAPSHOTS: Final = (
+    ZX_VMO_CHILD_SNAPSHOT | ZX_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE | ZX_VMO_CHILD_SNAPSHOT_MODIFIED
+)
+
+
+def round_up(size: int) -> int:
+    """*size* in whole pages, in bytes; may exceed 64 bits."""
+    return (size + PAGE_MASK) & ~PAGE_MASK
+
+
+def round_size(size: int) -> int:
+    """The size of a VMO that was asked for with *size* bytes: OUT_OF_RANGE where it would be too large."""
+    rounded = round_up(size)
+    if rounded > MAX_SIZE:
+        raise ZxError(Status.OUT_OF_RANGE)
+    return rounded
+
+
+class Attribution(NamedTuple):
+    """How many bytes of physical memory a range of a VMO stands for.
+
+    *committed* counts every page in it, *private* those that no clone shares, *scaled* each page divided by its owners.
+    """
+
+    committed: int
+    private: int
+    scaled: Fraction
+
+    @property
+    def scaled_bytes(self) -> int:
+        """The whole bytes of *scaled*."""
+        return int(self.scaled)
+
+    @property
+    def scaled_fraction(self) -> int:
+        """What is left of *scaled*, as a fixed-point number: 1 << 63 would be a byte."""
+        return int((self.scaled - int(self.scaled)) * (1 << 63))
+
+
+NOTHING: Final = Attribution(0, 0, Fraction(0))
+
+
+class CloneFamily:
+    """Page lists that descend from one another by snapshots.
+
+    *owners* has each frame that two or more of them own, with how many do.
+    """
+
+    __slots__ = ("members", "owners")
+
+    def __init__(self) -> None:
+        self.members = 0
+        self.owners: dict[int, int] = {}
+
+
+class PageList:
+    """The committed pages of a VMO and of its references and slices: page number -> frame.
+
+    Pages and ranges of pages (*first*, *end*) are page numbers here. A frame that is not in `family.owners` is this list's
+    alone and may be written.
+    """
+
+    __slots__ = ("family", "memory", "pages", "size", "views", "zero_mapped")
+
+    def __init__(self, memory: PhysicalMemory, size: int, family: CloneFamily) -> None:
+        self.memory = memory
+        self.size = size  # bytes, whole pages
+        self.family = family
+        family.members += 1
+        self.pages: dict[int, int] = {}
+        self.views: dict[VmObjectDispatcher, None] = {}
+        # Pages that some mapping may show as zeroes although they are not committed. Never iterated.
+        self.zero_mapped: set[int] = set()
+
+    @property
+    def has_relatives(self) -> bool:
+        """Whether an absent page need not have been absent at the snapshot: today's kernel then refuses to decommit."""
+        return self.family.members > 1
+
+    # Frames
+
+    def allocate(self) -> int:
+        """A frame of zeroes: NO_MEMORY."""
+        try:
+            return self.memory.allocate()
+        except OutOfMemory:
+            raise ZxError(Status.NO_MEMORY) from None
+
+    def frame_for_write(self, page: int) -> int:
+        """The frame of *page*, committed and this list's alone: NO_MEMORY."""
+        frame = self.pages.get(page)
+        if frame is None:
+            new = self.allocate()
+            if page in self.zero_mapped:
+                self.zero_mapped.discard(page)
+                self.changed(page, page + 1)
+        elif frame in self.family.owners:
+            new = self.allocate()
+            view = self.memory.view
+            view[new << PAGE_SHIFT : (new + 1) << PAGE_SHIFT] = view[
+                frame << PAGE_SHIFT : (frame + 1) << PAGE_SHIFT
+            ]
+            self.changed(page, page + 1)
+            self._release(frame)
+        else:
+            return frame
+        self.pages[page] = new
+        return new
+
+    def _release(self, frame: int) -> None:
+        """Own *frame* no longer."""
+        owners = self.family.owners
+        count = owners.get(frame)
+        if count is None:
+            self.memory.free(frame)
+        elif count == 2:
+            del owners[frame]
+        else:
+            owners[frame] = count - 1
+
+    def present(self, first: int, end: int) -> list[int]:
+        """The committed pages of a range, in the order of the shorter of both: the range or the list."""
+        pages = self.pages
+        if end - first < len(pages):
+            return [page for page in range(first, end) if page in pages]
+        return [page for page in pages if first <= page < end]
+
+    def missing(self, first: int, end: int) -> int:
+        """How many frames it takes to make all pages of a range writable."""
+        present = self.present(first, end)
+        owners = self.family.owners
+        shared = sum(1 for page in present if self.pages[page] in owners) if owners else 0
+        return end - first - len(present) + shared
+
+    def commit(self, first: int, end: int) -> None:
+        """Commit the range: NO_MEMORY, and then nothing is committed."""
+        if self.missing(first, end) > self.memory.frames - self.memory.allocated:
+            raise ZxError(Status.NO_MEMORY)
+        for page in range(first, end):
+            self.frame_for_write(page)
+
+    def remove(self, first: int, end: int) -> None:
+        """Make the range zeroes that are not committed."""
+        present = self.present(first, end)
+        if present:
+            self.changed(first, end)
+            self._drop(present)
+
+    def _drop(self, present: list[int]) -> None:
+        for page in present:
+            self._release(self.pages.pop(page))
+
+    def resize(self, size: int) -> None:
+        """Change the size to whole pages. What is cut off is gone, and no longer mapped."""
+        old, self.size = self.size, size
+        if size < old:
+            # What is shown as zeroes there goes as well.
+            self.changed(size >> PAGE_SHIFT, old >> PAGE_SHIFT)
+            self._drop(self.present(size >> PAGE_SHIFT, old >> PAGE_SHIFT))
+
+    def take(self, first: int, end: int) -> dict[int, int]:
+        """Take the range's pages out, each as a frame of its own: NO_MEMORY, and then nothing is taken.
+
+        Answers the frames by page number relative to *first*; pages that are not committed are not in it.
+        """
+        present = self.present(first, end)
+        owners = self.family.owners
+        shared = sum(1 for page in present if self.pages[page] in owners)
+        if shared > self.memory.frames - self.memory.allocated:
+            raise ZxError(Status.NO_MEMORY)
+        self.changed(first, end)
+        taken = {}
+        for page in present:
+            taken[page - first] = self.frame_for_write(page)
+            del self.pages[page]
+        return taken
+
+    def supply(self, first: int, end: int, frames: dict[int, int]) -> None:
+        """Replace the range by *frames*, as `take` has answered them."""
+        self.changed(first, end)
+        self._drop(self.present(first, end))
+        for page, frame in frames.items():
+            self.pages[first + page] = frame
+            self.zero_mapped.discard(first + page)
+
+    def clone(self, first: int, end: int) -> PageList:
+        """A snapshot of the range. Both lists own its frames from now on, and neither may write them."""
+        child = PageList(self.memory, (end - first) << PAGE_SHIFT, self.family)
+        owners = self.family.owners
+        for page in self.present(first, end):
+            frame = self.pages[page]
+            child.pages[page - first] = frame
+            owners[frame] = owners.get(frame, 1) + 1
+        if child.pages:
+            for view in self.views:
+                for mapping in view.mappings:
+                    mapping.write_protect(first, end)
+        return child
+
+    def destroy(self) -> None:
+        """Own nothing any more. The last view is gone."""
+        for frame in self.pages.values():
+            self._release(frame)
+        self.pages.clear()
+        self.family.members -= 1
+
+    # Mappings
+
+    def changed(self, first: int, end: int) -> None:
+        """The range's frames are about to change: no mapping may show the old ones any longer."""
+        for view in self.views:
+            for mapping in view.mappings:
+                mapping.forget(first, end)
+
+    # Accounting
+
+    def attribution(self, first: int, end: int) -> Attribution:
+        pages, owners = self.pages, self.family.owners
+        frames: Iterable[int]
+        if first <= 0 and end >= self.size >> PAGE_SHIFT:
+            frames, count = pages.values(), len(pages)
+        else:
+            frames = [pages[page] for page in self.present(first, end)]
+            count = len(frames)
+        committed = count << PAGE_SHIFT
+        if not owners:
+            return Attribution(committed, committed, Fraction(committed))
+        by_owners: dict[int, int] = {}
+        for frame in frames:
+            sharing = owners.get(frame, 1)
+            by_owners[sharing] = by_owners.get(sharing, 0) + 1
+        scaled = sum(
+            (Fraction(pages_ << PAGE_SHIFT, sharing) for sharing, pages_ in by_owners.items()), Fraction(0)
+        )
+        return Attribution(committed, by_owners.get(1, 0) << PAGE_SHIFT, scaled)
+
+
+class StreamSize:
+    """How many bytes of a VMO are content. A VMO and its references have one in common."""
+
+    __slots__ = ("size",)
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+
+class VmObjectDispatcher(SoloDispatcher):
+    """A VMO. Offsets and sizes are bytes.
+
+    Whoever makes one gives it to a handle, or takes a reference with `acquire`; it ends when the last of both goes.
+    """
+
+    TYPE = ZX_OBJ_TYPE_VMO
+    DEFAULT_RIGHTS = ZX_DEFAULT_VMO_RIGHTS
+
+    __slots__ = (
+        "_name",
+        "aspaces",
+        "cache_policy",
+        "children",
+        "discardable",
+        "immutable",
+        "limit",
+        "lock_count",
+        "mappings",
+        "pages",
+        "parent",
+        "reference",
+        "references",
+        "resizable",
+        "slice",
+        "start",
+        "stream",
+        "vdso_code",
+    )
+
+    def __init__(self, kernel: Kernel, pages: PageList, name: bytes = b"") -> None:
+        super().__init__(kernel, ZX_VMO_ZERO_CHILDREN)
+        self._name = name
+        self.pages = pages
+        pages.views[self] = None
+        self.start = 0  # where this view begins in the page list
+        self.limit = UINT64_MAX  # how far it reaches from there; slices only
+        self.resizable = False
+        self.discardable = False
+        self.slice = False
+        self.reference = False  # slices included, as in the kernel
+        self.immutable = False
+        self.parent: VmObjectDispatcher | None = None
+        self.children: dict[VmObjectDispatcher, None] = {}
+        self.references = 0  # mappings and whoever called acquire()
+        self.mappings: dict[VmMapping, None] = {}
+        self.aspaces: dict[VmAspace, int] = {}  # aspaces that map it, with how often
+        self.stream: StreamSize | None = None  # None while it is the size of the VMO
+        self.cache_policy = ZX_CACHE_POLICY_CACHED
+        self.lock_count = 0
+        # (offset, size) of the code, where this is the vDSO's image: see VmAspace.vdso_code.
+        self.vdso_code: tuple[int, int] | None = None
+
+    @classmethod
+    def create(cls, kernel: Kernel, size: int, options: int = 0, name: bytes = b"") -> VmObjectDispatcher:
+        """A VMO of *size* bytes, all zero, nothing committed. *options* are ZX_VMO_*.
+
+        Errors, in order: INVALID_ARGS resizable and unbounded; OUT_OF_RANGE size; INVALID_ARGS unknown options;
+        OUT_OF_RANGE content larger than an unbounded VMO.
+        """
+        if options & ZX_VMO_RESIZABLE and options & ZX_VMO_UNBOUNDED:
+            raise ZxError(Status.INVALID_ARGS)
+        rounded = MAX_SIZE if options & ZX_VMO_UNBOUNDED else round_size(size)
+        if options & ~(ZX_VMO_RESIZABLE | ZX_VMO_DISCARDABLE | ZX_VMO_UNBOUNDED):
+            raise ZxError(Status.INVALID_ARGS)
+        if size > rounded:
+            raise ZxError(Status.OUT_OF_RANGE)
+        vmo = cls(kernel, PageList(kernel.memory, rounded, CloneFamily()), name)
+        vmo.resizable = bool(options & ZX_VMO_RESIZABLE)
+        vmo.discardable = bool(options & ZX_VMO_DISCARDABLE)
+        vmo._start_stream(size)
+        return vmo
+
+    @property
+    def name(self) -> bytes:
+        return self._name
+
+    @name.setter
+    def name(self, value: bytes) -> None:
+        self._name = value
+
+    @property
+    def initial_rights(self) -> int:
+        """The rights of the first handle to a new VMO."""
+        return self.DEFAULT_RIGHTS | (ZX_RIGHT_RESIZE if self.resizable else 0)
+
+    # Lifetime
+
+    def acquire(self) -> None:
+        """Keep the VMO without a handle, until `release`."""
+        self.references += 1
+
+    def release(self) -> None:
+        self.references -= 1
+        if not self.references and not self.handle_count:
+            self._destroy()
+
+    def on_zero_handles(self) -> None:
+        if not self.references:
+            self._destroy()
+
+    def _destroy(self) -> None:
+        parent = self.parent
+        for child in self.children:
+            child.parent = parent
+            if parent is not None:
+                parent.children[child] = None
+        self.children.clear()
+        if parent is not None:
+            self.parent = None
+            parent._remove_child(self)
+        del self.pages.views[self]
+        if not self.pages.views:
+            self.pages.destroy()
+
+    def _add_child(self, child: VmObjectDispatcher) -> None:
+        child.parent = self
+        self.children[child] = None
+        self.update_signals(ZX_VMO_ZERO_CHILDREN, 0)
+
+    def _remove_child(self, child: VmObjectDispatcher) -> None:
+        del self.children[child]
+        if not self.children:
+            self.update_signals(0, ZX_VMO_ZERO_CHILDREN)
+
+    def add_mapping(self, mapping: VmMapping) -> None:
+        self.references += 1
+        self.mappings[mapping] = None
+        self.aspaces[mapping.aspace] = self.aspaces.get(mapping.aspace, 0) + 1
+
+    def remove_mapping(self, mapping: VmMapping) -> None:
+        del self.mappings[mapping]
+        left = self.aspaces[mapping.aspace] - 1
+        if left:
+            self.aspaces[mapping.aspace] = left
+        else:
+            del self.aspaces[mapping.aspace]
+        self.release()
+
+    # Size
+
+    @property
+    def size(self) -> int:
+        return min(self.pages.size, self.limit)
+
+    def _start_stream(self, size: int) -> None:
+        if size != self.size:
+            self.stream = StreamSize(size)
+
+    @property
+    def stream_size(self) -> int:
+        """How many bytes are content; ZX_PROP_VMO_CONTENT_SIZE."""
+        return self.size if self.stream is None else self.stream.size
+
+    def keep_stream(self) -> StreamSize:
+        """The stream size as an object of its own, from now on independent of the VMO's size."""
+        if self.stream is None:
+            self.stream = StreamSize(self.size)
+        return self.stream
+
+    def fault_limit(self, beyond_stream: bool) -> int:
+        """Up to which offset a mapping can be touched; with *beyond_stream*, to the end of the last page of content."""
+        if beyond_stream and self.stream is not None:
+            return min(self.size, round_up(self.stream.size))
+        return self.size
+
+    def set_size(self, size: int) -> None:
+        """Grow or shrink, and let all of it be content.
+
+        Errors, in order: OUT_OF_RANGE beyond 64 bits; UNAVAILABLE not resizable; OUT_OF_RANGE too large.
+        """
+        rounded = round_up(size)
+        if rounded > UINT64_MAX:
+            raise ZxError(Status.OUT_OF_RANGE)
+        if not self.resizable:
+            raise ZxError(Status.UNAVAILABLE)
+        if rounded > MAX_SIZE:
+            raise ZxError(Status.OUT_OF_RANGE)
+        stream = self.keep_stream()
+        self.pages.resize(rounded)
+        self._zero(size, rounded - size)
+        stream.size = size
+
+    def set_stream_size(self, size: int) -> None:
+        """Say how many bytes are content; everything behind them, and all new ones, become zero: OUT_OF_RANGE beyond the VMO."""
+        stream = self.keep_stream()
+        old = stream.size
+        if size == old:
+            return
+        vmo_size = self.size
+        if size > vmo_size:
+            raise ZxError(Status.OUT_OF_RANGE)
+        start = min(size, old)
+        self._zero(start, round_up(size) - start)
+        first = self.start + round_up(size)
+        self.pages.remove(first >> PAGE_SHIFT, (self.start + vmo_size) >> PAGE_SHIFT)
+        stream.size = size
+        self.pages.changed((self.start + start) >> PAGE_SHIFT, (self.start + vmo_size) >> PAGE_SHIFT)
+
+    # Contents
+
+    def check_access(self, offset: int, size: int) -> None:
+        """Whether `read` and `write` would take the range. In order: OUT_OF_RANGE overflow; BAD_STATE not cached; OUT_OF_RANGE."""
+        if offset + size > UINT64_MAX:
+            raise ZxError(Status.OUT_OF_RANGE)
+        if self.cache_policy != ZX_CACHE_POLICY_CACHED:
+            raise ZxError(Status.BAD_STATE)
+        if offset + size > self.size:
+            raise ZxError(Status.OUT_OF_RANGE)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Errors: those of check_access. Commits nothing."""
+        self.check_access(offset, size)
+        at = self.start + offset
+        pages, memory = self.pages.pages, self.pages.memory
+        if (at & PAGE_MASK) + size <= PAGE_SIZE:
+            frame = pages.get(at >> PAGE_SHIFT)
+            return bytes(size) if frame is None else memory.read(frame, at & PAGE_MASK, size)
+        data = bytearray(size)
+        view = memory.view
+        done = 0
+        while done < size:
+            inside = at & PAGE_MASK
+            count = min(PAGE_SIZE - inside, size - done)
+            frame = pages.get(at >> PAGE_SHIFT)
+            if frame is not None:
+                place = (frame << PAGE_SHIFT) + inside
+                data[done : done + count] = view[place : place + count]
+            done += count
+            at += count
+        return bytes(data)
+
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Errors: those of check_access; NO_MEMORY, which leaves the pages before it written."""
+        size = len(data)
+        self.check_access(offset, size)
+        at = self.start + offset
+        pages = self.pages
+        write = pages.memory.write
+        done = 0
+        while done < size:
+            inside = at & PAGE_MASK
+            count = min(PAGE_SIZE - inside, size - done)
+            write(pages.frame_for_write(at >> PAGE_SHIFT), inside, data[done : done + count])
+            done += count
+            at += count
+
+    def _page_range(self, offset: int, size: int) -> tuple[int, int]:
+        """The pages that a range touches, in the page list."""
+        return (self.start + offset) >> PAGE_SHIFT, (self.start + round_up(offset + size)) >> PAGE_SHIFT
+
+    def _whole_pages(self, offset: int, size: int) -> tuple[int, int]:
+        """The pages that a range touches, of a range that must lie in the VMO: OUT_OF_RANGE."""
+        if round_up(offset + size) > self.size:
+            raise ZxError(Status.OUT_OF_RANGE)
+        return self._page_range(offset, size)
+
+    def commit(self, offset: int, size: int) -> None:
+        """Give the pages of the range frames of their own: OUT_OF_RANGE, NO_MEMORY."""
+        first, end = self._whole_pages(offset, size)
+        self.pages.commit(first, end)
+
+    def decommit(self, offset: int, size: int) -> None:
+        """Make the pages of the range zero, and free them.
+
+        Errors, in order: OUT_OF_RANGE; NOT_SUPPORTED a VMO that is, or has, a snapshot; INVALID_ARGS not whole pages.
+        """
+        if offset + size > self.size:
+            raise ZxError(Status.OUT_OF_RANGE)
+        if not size:
+            return
+        if self.pages.has_relatives:
+            raise ZxError(Status.NOT_SUPPORTED)
+        if (offset | size) & PAGE_MASK:
+            raise ZxError(Status.INVALID_ARGS)
+        first, end = self._page_range(offset, size)
+        self.pages.remove(first, end)
+
+    def zero(self, offset: int, size: int) -> None:
+        """Make the range zero; whole pages of it are freed: OUT_OF_RANGE; BAD_STATE parts of pages, not cached; NO_MEMORY."""
+        if offset + size > self.size:
+            raise ZxError(Status.OUT_OF_RANGE)
+        if (offset | size) & PAGE_MASK and self.cache_policy != ZX_CACHE_POLICY_CACHED:
+            raise ZxError(Status.BAD_STATE)
+        self._zero(offset, size)
+
+    def _zero(self, offset: int, size: int) -> None:
+        at, end = self.start + offset, self.start + offset + size
+        first_whole, end_whole = round_up(at) >> PAGE_SHIFT, end >> PAGE_SHIFT
+        if first_whole > end_whole:  # inside one page
+            self._zero_part(at, end - at)
+            return
+        self._zero_part(at, (first_whole << PAGE_SHIFT) - at)
+        self._zero_part(end_whole << PAGE_SHIFT, end & PAGE_MASK)
+        self.pages.remove(first_whole, end_whole)
+
+    def _zero_part(self, at: int, size: int) -> None:
+        if size and at >> PAGE_SHIFT in self.pages.pages:
+            self.pages.memory.write(self.pages.frame_for_write(at >> PAGE_SHIFT), at & PAGE_MASK, bytes(size))
+
+    def prefetch(self, offset: int, size: int) -> None:
+        """Nothing is ever paged out, so the range is merely checked: OUT_OF_RANGE."""
+        self._whole_pages(offset, size)
+
+    def cache_op(self, offset: int, size: int) -> None:
+        """Caches are coherent here, so the range is merely checked: INVALID_ARGS empty, OUT_OF_RANGE."""
+        if not size:
+            raise ZxError(Status.INVALID_ARGS)
+        if offset + size > self.size:
+            raise ZxError(Status.OUT_OF_RANGE)
+
+    def transfer(self, offset: int, source: VmObjectDispatcher, source_offset: int, size: int) -> None:
+        """Move whole pages from *source* to here; its range is zero then: OUT_OF_RANGE, NO_MEMORY."""
+        if source_offset + size > source.size or offset + size > self.size:
+            raise ZxError(Status.OUT_OF_RANGE)
+        taken = source.pages.take(*source._page_range(source_offset, size))
+        self.pages.supply(*self._page_range(offset, size), taken)
+
+    # Locking of discardable VMOs. Nothing is ever discarded here.
+
+    def lock(self, offset: int, size: int) -> None:
+        """Errors, in order: NOT_SUPPORTED not discardable; OUT_OF_RANGE not the whole VMO."""
+        self._check_lock(offset, size)
+        self.lock_count += 1
+
+    def unlock(self, offset: int, size: int) -> None:
+        """Errors, in order: those of lock; BAD_STATE not locked."""
+        self._check_lock(offset, size)
+        if not self.lock_count:
+            raise ZxError(Status.BAD_STATE)
+        self.lock_count -= 1
+
+    def _check_lock(self, offset: int, size: int) -> None:
+        if not self.discardable:
+            raise ZxError(Status.NOT_SUPPORTED)
+        if offset != 0 or size != self.size:
+            raise ZxError(Status.OUT_OF_RANGE)
+
+    def set_cache_policy(self, policy: int) -> None:
+        """Errors, in order: INVALID_ARGS; BAD_STATE with pages that are not cached, mappings, children or a parent."""
+        if policy & ~ZX_CACHE_POLICY_MASK:
+            raise ZxError(Status.INVALID_ARGS)
+        if (
+            (self.pages.pages and self.cache_policy != ZX_CACHE_POLICY_CACHED)
+            or self.mappings
+            or self.children
+            or self.parent is not None
+        ):
+            raise ZxError(Status.BAD_STATE)
+        self.cache_policy = policy
+
+    # Children
+
+    def create_child(self, options: int, offset: int, size: int, *, copy_name: bool) -> VmObjectDispatcher:
+        """A child as ZX_VMO_CHILD_* *options* say, of *size* bytes; without NO_WRITE, which concerns its handle alone.
+
+        Errors, in order: OUT_OF_RANGE size; NOT_SUPPORTED discardable; INVALID_ARGS options; then by type. Slice: INVALID_ARGS
+        offset or beyond this VMO; NOT_SUPPORTED resizable; BAD_STATE not cached. Reference: INVALID_ARGS a range; NOT_SUPPORTED
+        of a slice, or resizable of one that is not; BAD_STATE not cached. Snapshots, all three kinds of which are full ones
+        here: INVALID_ARGS offset; OUT_OF_RANGE; BAD_STATE not cached; NOT_SUPPORTED of a slice.
+        """
+        rounded = round_size(size)
+        if self.discardable:
+            raise ZxError(Status.NOT_SUPPORTED)
+        if options & ZX_VMO_CHILD_SLICE:
+            if options != ZX_VMO_CHILD_SLICE:
+                raise ZxError(Status.INVALID_ARGS)
+            child = self._create_slice(offset, rounded)
+        elif options & ZX_VMO_CHILD_REFERENCE:
+            if options & ~(ZX_VMO_CHILD_REFERENCE | ZX_VMO_CHILD_RESIZABLE):
+                raise ZxError(Status.INVALID_ARGS)
+            child = self._create_reference(offset, rounded, bool(options & ZX_VMO_CHILD_RESIZABLE))
+        else:
+            kind = options & ~ZX_VMO_CHILD_RESIZABLE
+            if kind & (kind - 1) or not kind & _SNAPSHOTS:
+                raise ZxError(Status.INVALID_ARGS)
+            child = self._create_snapshot(offset, rounded)
+            child.resizable = bool(options & ZX_VMO_CHILD_RESIZABLE)
+        if child.reference and not child.slice:
+            child.stream = self.keep_stream()
+        else:
+            child._start_stream(size)
+        if copy_name:
+            child._name = self._name
+        self._add_child(child)
+        return child
+
+    def _create_slice(self, offset: int, size: int) -> VmObjectDispatcher:
+        if offset & PAGE_MASK or offset + size > self.size:
+            raise ZxError(Status.INVALID_ARGS)
+        if self.resizable:
+            raise ZxError(Status.NOT_SUPPORTED)
+        self._check_cached()
+        child = VmObjectDispatcher(self.kernel, self.pages)
+        child.start = self.start + offset
+        child.limit = size
+        child.slice = child.reference = True
+        return child
+
+    def _create_reference(self, offset: int, size: int, resizable: bool) -> VmObjectDispatcher:
+        if offset or size:
+            raise ZxError(Status.INVALID_ARGS)
+        if self.slice or (resizable and not self.resizable):
+            raise ZxError(Status.NOT_SUPPORTED)
+        self._check_cached()
+        child = VmObjectDispatcher(self.kernel, self.pages)
+        child.reference = True
+        # What shares its pages with a VMO that can change its size changes with it, whatever was asked for.
+        child.resizable = self.resizable
+        return child
+
+    def _create_snapshot(self, offset: int, size: int) -> VmObjectDispatcher:
+        if offset & PAGE_MASK:
+            raise ZxError(Status.INVALID_ARGS)
+        if offset + size > (self.limit if self.slice else UINT64_MAX):
+            raise ZxError(Status.OUT_OF_RANGE)
+        self._check_cached()
+        if self.slice:
+            raise ZxError(Status.NOT_SUPPORTED)
+        return VmObjectDispatcher(
+            self.kernel, self.pages.clone(offset >> PAGE_SHIFT, (offset + size) >> PAGE_SHIFT)
+        )
+
+    def _check_cached(self) -> None:
+        if self.cache_policy != ZX_CACHE_POLICY_CACHED:
+            raise ZxError(Status.BAD_STATE)
+
+    # What information topics show
+
+    @property
+    def parent_koid(self) -> int:
+        """0 without a parent."""
+        return 0 if self.parent is None else self.parent.koid
+
+    @property
+    def share_count(self) -> int:
+        """How many aspaces map it, at least 1."""
+        return max(1, len(self.aspaces))
+
+    @property
+    def info_flags(self) -> int:
+        """ZX_INFO_VMO_*, without those that say where the VMO was found."""
+        flags = ZX_INFO_VMO_TYPE_PAGED
+        if self.resizable:
+            flags |= ZX_INFO_VMO_RESIZABLE
+        if self.discardable:
+            flags |= ZX_INFO_VMO_DISCARDABLE
+        if self.immutable:
+            flags |= ZX_INFO_VMO_IMMUTABLE
+        if self.parent is not None and not self.reference:
+            flags |= ZX_INFO_VMO_IS_COW_CLONE
+        return flags
+
+    def attribution(self, offset: int = 0, size: int = UINT64_MAX) -> Attribution:
+        """The memory behind a range. References and slices have none: it is their parent's."""
+        if self.reference or offset >= self.size:
+            return NOTHING
+        first, end = self._page_range(offset, min(size, self.size - offset))
+        return self.pages.attribution(first, end)

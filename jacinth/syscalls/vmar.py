@@ -1,0 +1,198 @@
+"""`zx_vmar_*`. Source: docs/reference/syscalls/vmar_*.md; order from zircon/kernel/lib/syscalls/vmar.cc.
+
+Missing: zx_vmar_map_iob and zx_vmar_map_clock.
+"""
+
+from __future__ import annotations
+
+from jacinth.abi import (
+    ZX_POL_VMAR_WX,
+    ZX_RIGHT_EXECUTE,
+    ZX_RIGHT_MAP,
+    ZX_RIGHT_OP_CHILDREN,
+    ZX_RIGHT_READ,
+    ZX_RIGHT_WRITE,
+    ZX_VM_ALLOW_FAULTS,
+    ZX_VM_CAN_MAP_EXECUTE,
+    ZX_VM_CAN_MAP_READ,
+    ZX_VM_CAN_MAP_WRITE,
+    ZX_VM_FAULT_BEYOND_STREAM_SIZE,
+    ZX_VM_MAP_RANGE,
+    ZX_VM_PERM_EXECUTE,
+    ZX_VM_PERM_READ,
+    ZX_VM_PERM_READ_IF_XOM_UNSUPPORTED,
+    ZX_VM_PERM_WRITE,
+    ZX_VM_SPECIFIC_OVERWRITE,
+    Status,
+    ZxError,
+)
+from jacinth.kernel.vm.vmar import VmAddressRegionDispatcher, is_valid_protection
+from jacinth.kernel.vm.vmo import VmObjectDispatcher
+from jacinth.syscalls.door import Call, HandleOut, UserInOut, UserOut, syscall
+
+_WRITE_AND_EXECUTE = ZX_VM_PERM_WRITE | ZX_VM_PERM_EXECUTE
+
+
+def _rights(options: int, read: int, write: int, execute: int) -> int:
+    """The rights that those of the three bits stand for that are in *options*."""
+    rights = ZX_RIGHT_READ if options & read else 0
+    if options & write:
+        rights |= ZX_RIGHT_WRITE
+    if options & execute:
+        rights |= ZX_RIGHT_EXECUTE
+    return rights
+
+
+def _with_read(options: int) -> int:
+    """x86-64 cannot map memory that is executable and not readable."""
+    return options | ZX_VM_PERM_READ if options & ZX_VM_PERM_READ_IF_XOM_UNSUPPORTED else options
+
+
+def _check_write_execute(call: Call, options: int) -> None:
+    if options & _WRITE_AND_EXECUTE == _WRITE_AND_EXECUTE:
+        call.check_policy(ZX_POL_VMAR_WX)
+
+
+@syscall
+def zx_vmar_allocate(
+    call: Call,
+    parent_vmar: int,
+    options: int,
+    offset: int,
+    size: int,
+    child_vmar: HandleOut,
+    child_addr: UserOut,
+) -> None:
+    """Make a VMAR of *size* bytes in *parent_vmar*; *child_addr* gets its address.
+
+    Rights: READ, WRITE, EXECUTE on parent_vmar for each ZX_VM_CAN_MAP_ of that name in options.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED parent_vmar; those of VmAddressRegion.allocate; INVALID_ARGS child_addr.
+    """
+    rights = _rights(options, ZX_VM_CAN_MAP_READ, ZX_VM_CAN_MAP_WRITE, ZX_VM_CAN_MAP_EXECUTE)
+    parent = call.dispatcher(parent_vmar, VmAddressRegionDispatcher, rights).region
+    region = parent.allocate(offset, size, options)
+    try:
+        child_addr.set(region.base)
+    except ZxError:
+        region.destroy()
+        raise
+    child = VmAddressRegionDispatcher(region)
+    child_vmar.make(child, child.initial_rights)
+
+
+@syscall
+def zx_vmar_destroy(call: Call, handle: int) -> None:
+    """Unmap everything in a VMAR and destroy it. Handles to it and to those inside remain, but are of no use.
+
+    Rights: OP_CHILDREN on handle.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; those of VmAddressRegion.destroy.
+    """
+    call.dispatcher(handle, VmAddressRegionDispatcher, ZX_RIGHT_OP_CHILDREN).region.destroy()
+
+
+@syscall
+def zx_vmar_map(
+    call: Call,
+    handle: int,
+    options: int,
+    vmar_offset: int,
+    vmo: int,
+    vmo_offset: int,
+    len_: int,
+    mapped_addr: UserOut,
+) -> None:
+    """Map a range of *vmo* into a VMAR; *mapped_addr* gets the address.
+
+    Rights: MAP on vmo; READ, WRITE, EXECUTE on both for each ZX_VM_PERM_ of that name in options. What both handles allow now is
+    what the mapping can be protected to later.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE handle, then vmo; ACCESS_DENIED no MAP; INVALID_ARGS permissions or options;
+    ACCESS_DENIED permissions; INVALID_ARGS FAULT_BEYOND_STREAM_SIZE without ALLOW_FAULTS; ACCESS_DENIED policy against memory that
+    can be written and executed; those of VmAddressRegion.map; INVALID_ARGS mapped_addr.
+
+    The policy ZX_POL_VMAR_WX is as its page says; today's kernel has it but does not ask it.
+    """
+    vmar_handle = call.handle(handle)
+    vmar = call.dispatcher(handle, VmAddressRegionDispatcher, 0)
+    vmo_handle = call.handle(vmo)
+    memory = call.dispatcher(vmo, VmObjectDispatcher, 0)
+    if options & ZX_VM_FAULT_BEYOND_STREAM_SIZE:
+        memory.keep_stream()
+    if not vmo_handle.rights & ZX_RIGHT_MAP:
+        raise ZxError(Status.ACCESS_DENIED)
+    options = _with_read(options)
+    if not is_valid_protection(options):
+        raise ZxError(Status.INVALID_ARGS)
+    map_range = bool(options & ZX_VM_MAP_RANGE)
+    options &= ~ZX_VM_MAP_RANGE
+    if map_range and options & ZX_VM_SPECIFIC_OVERWRITE:
+        raise ZxError(Status.INVALID_ARGS)
+    if options & (ZX_VM_CAN_MAP_READ | ZX_VM_CAN_MAP_WRITE | ZX_VM_CAN_MAP_EXECUTE):
+        raise ZxError(Status.INVALID_ARGS)
+    permitted = vmo_handle.rights & vmar_handle.rights
+    if _rights(options, ZX_VM_PERM_READ, ZX_VM_PERM_WRITE, ZX_VM_PERM_EXECUTE) & ~permitted:
+        raise ZxError(Status.ACCESS_DENIED)
+    if permitted & ZX_RIGHT_READ:
+        options |= ZX_VM_CAN_MAP_READ
+    if permitted & ZX_RIGHT_WRITE:
+        options |= ZX_VM_CAN_MAP_WRITE
+    if permitted & ZX_RIGHT_EXECUTE:
+        options |= ZX_VM_CAN_MAP_EXECUTE
+    if options & ZX_VM_FAULT_BEYOND_STREAM_SIZE and not options & ZX_VM_ALLOW_FAULTS:
+        raise ZxError(Status.INVALID_ARGS)
+    _check_write_execute(call, options)
+    mapping = vmar.region.map(vmar_offset, memory, vmo_offset, len_, options)
+    base = mapping.base
+    try:
+        if map_range:
+            mapping.map_present(base, base + mapping.size)
+        mapped_addr.set(base)
+    except ZxError:
+        mapping.destroy()
+        raise
+    mapping.merge()
+
+
+@syscall
+def zx_vmar_unmap(call: Call, handle: int, addr: int, len_: int) -> None:
+    """Unmap a range of a VMAR, and destroy the VMARs that lie in it as a whole.
+
+    Rights: OP_CHILDREN on handle, to destroy VMARs.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE handle; those of VmAddressRegion.unmap.
+    """
+    rights = call.handle(handle).rights
+    vmar = call.dispatcher(handle, VmAddressRegionDispatcher, 0)
+    vmar.region.unmap(addr, len_, can_destroy_regions=bool(rights & ZX_RIGHT_OP_CHILDREN))
+
+
+@syscall
+def zx_vmar_protect(call: Call, handle: int, options: int, addr: int, len_: int) -> None:
+    """Change the permissions of a range that is mapped whole.
+
+    Rights: READ, WRITE, EXECUTE on handle for each ZX_VM_PERM_ of that name in options; OP_CHILDREN for mappings in VMARs inside.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; INVALID_ARGS permissions; ACCESS_DENIED policy, as in zx_vmar_map;
+    those of VmAddressRegion.protect.
+    """
+    options = _with_read(options)
+    needed = _rights(options, ZX_VM_PERM_READ, ZX_VM_PERM_WRITE, ZX_VM_PERM_EXECUTE)
+    vmar = call.dispatcher(handle, VmAddressRegionDispatcher, needed)
+    if not is_valid_protection(options):
+        raise ZxError(Status.INVALID_ARGS)
+    _check_write_execute(call, options)
+    op_children = bool(call.handle(handle).rights & ZX_RIGHT_OP_CHILDREN)
+    vmar.region.protect(addr, len_, options, op_children=op_children)
+
+
+@syscall
+def zx_vmar_op_range(
+    call: Call, handle: int, op: int, address: int, size: int, buffer: UserInOut, buffer_size: int
+) -> None:
+    """Do ZX_VMAR_OP_* *op* to what is mapped in a range.
+
+    Rights: OP_CHILDREN on handle for mappings in VMARs inside; apart from that the mappings' own permissions count.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE handle; INVALID_ARGS op, buffer; those of VmAddressRegion.range_op.
+    """
+    rights = call.handle(handle).rights
+    vmar = call.dispatcher(handle, VmAddressRegionDispatcher, 0)
+    if not buffer.is_null or buffer_size:
+        raise ZxError(Status.INVALID_ARGS)
+    vmar.region.range_op(op, address, size, op_children=bool(rights & ZX_RIGHT_OP_CHILDREN))
