@@ -1,7 +1,7 @@
 """Compiling programs for Jacinth with the host's own compiler.
 
-clang or gcc for x86-64 does; no cross toolchain is needed. The headers are generated from the interface's table and
-the start library is compiled once for each compiler, into a directory of the user's cache.
+clang or gcc for x86-64 does; no cross toolchain is needed. The headers are generated from the interface's
+table and the start library is compiled once for each compiler, into a directory of the user's cache.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from jacinth.sdk.headers import write_headers
+
 from jacinth.sdk.linkstub import shared_object, stub_assembly
 from jacinth.version import __version__
 
@@ -26,8 +27,14 @@ _SDK: Final = _PACKAGE / "sdk"
 _CXX_SUFFIXES: Final = {".cc", ".cpp", ".cxx", ".C"}
 _NO_LINK: Final = {"-c", "-S", "-E", "-M", "-MM", "-fsyntax-only"}
 
-# What every translation unit gets, ours and the user's. Thread-local variables and calls bind within the program.
-_COMPILE: Final = ("-ffreestanding", "-nostdinc", "-fno-stack-protector", "-ffunction-sections", "-fdata-sections")
+# What every translation unit gets, ours and the user's.
+_COMPILE: Final = (
+    "-ffreestanding",
+    "-nostdinc",
+    "-fno-stack-protector",
+    "-ffunction-sections",
+    "-fdata-sections",
+)
 _CXX: Final = ("-nostdinc++", "-fno-exceptions", "-fno-rtti")
 _LINK: Final = (
     "-nostdlib",
@@ -57,9 +64,9 @@ class Compiler:
 
 
 def find_compiler(name: str | None = None, *, cxx: bool = False) -> Compiler:
-    """The compiler *name*, or that of $CC ($CXX), or the first of clang, gcc and cc (clang++, g++, c++) there is.
+    """The compiler *name*, or that of $CC, or the first of clang, gcc and cc there is.
 
-    Raises CompileError.
+    For C++ these are $CXX, clang++, g++ and c++. Raises CompileError.
     """
     wanted = name or os.environ.get("CXX" if cxx else "CC")
     candidates = [wanted] if wanted else ["clang++", "g++", "c++"] if cxx else ["clang", "gcc", "cc"]
@@ -82,8 +89,8 @@ def compile_program(
 ) -> None:
     """Compile and link *sources* (C, C++, assembly, objects) into the program *output*.
 
-    The program is a static PIE; with ``-no-pie`` among *extra_flags*, which go to the compiler as they are, it lies at
-    fixed addresses; with ``-c`` and the like nothing is linked. Raises CompileError.
+    *extra_flags* go to the compiler as they are. The program is a static PIE; with ``-no-pie`` it lies at fixed
+    addresses; with ``-c`` and the like nothing is linked. Raises CompileError.
     """
     cxx = any(Path(source).suffix in _CXX_SUFFIXES for source in sources)
     found = find_compiler(compiler, cxx=cxx)
@@ -108,8 +115,8 @@ def compile_program(
 def build_sdk(compiler: Compiler) -> Path:
     """The directory with `include/` and `lib/` for *compiler*, made where it is not there yet.
 
-    Its name holds a hash of everything that it is made from. Several processes may make it at once: each makes its
-    own, and one of them stays.
+    Its name holds a hash of everything that it is made from. Several processes may make it at once: each makes
+    its own, and one of them stays.
     """
     directory = _cache() / f"sdk-{_fingerprint(compiler)}"
     if directory.is_dir():

@@ -454,7 +454,8 @@ def _assemble(
 def build_vdso(rows: Sequence[SyscallRow]) -> VdsoImage:
     """Build the image that offers the calls of *rows*. The same rows always give the same bytes."""
     names = [prefix + row.name.encode() for row in rows for prefix in (b"", b"_")]
-    names.sort(key=lambda name: _gnu_hash(name) % _buckets(len(names)))
+    buckets = _buckets(len(names))
+    names.sort(key=lambda name: _gnu_hash(name) % buckets)
     hash_table, gnu_hash_table = _sysv_hash_table(names), _gnu_hash_table(names)
     strings = bytearray(b"\0")
     name_offsets: dict[bytes, int] = {}

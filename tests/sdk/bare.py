@@ -1,4 +1,4 @@
-"""A program on a bare emulated CPU, with just so much of a kernel that the start library gets to main and back.
+"""A program on a bare emulated CPU, with just so much of a kernel that it gets to main and back.
 
 One thread, no rights, no blocking: this tests what the SDK makes, and nothing of Jacinth's kernel.
 """
@@ -125,7 +125,9 @@ class Bare:
             return
         uc.reg_write(UC_X86_REG_RAX, handler(*arguments) & 2**64 - 1)
 
-    def zx_channel_read(self, handle: int, options: int, data: int, handles: int, size: int, count: int, *out: int) -> int:
+    def zx_channel_read(
+        self, handle: int, options: int, data: int, handles: int, size: int, count: int, *out: int
+    ) -> int:
         assert handle & 0xFFFF_FFFF == BOOTSTRAP
         self.uc.mem_write(out[0], struct.pack("<I", len(self.message)))
         self.uc.mem_write(out[1], struct.pack("<I", len(self.handles)))
@@ -174,7 +176,9 @@ class Bare:
         self.uc.mem_write(out, struct.pack("<I", VMO))
         return Status.OK
 
-    def zx_vmar_map(self, handle: int, options: int, at: int, vmo: int, offset: int, size: int, out: int, *_: int) -> int:
+    def zx_vmar_map(
+        self, handle: int, options: int, at: int, vmo: int, offset: int, size: int, out: int, *_: int
+    ) -> int:
         self.uc.mem_map(self.heap, size, UC_PROT_ALL)
         self.uc.mem_write(out, struct.pack("<Q", self.heap))
         self.heap += size + 0x1000
