@@ -89,8 +89,8 @@ def compile_program(
 ) -> None:
     """Compile and link *sources* (C, C++, assembly, objects) into the program *output*.
 
-    *extra_flags* go to the compiler as they are. The program is a static PIE; with ``-no-pie`` it lies at fixed
-    addresses; with ``-c`` and the like nothing is linked. Raises CompileError.
+    *extra_flags* go to the compiler as they are. The program is a static PIE; with ``-no-pie`` it lies at
+    fixed addresses; with ``-c`` and the like nothing is linked. Raises CompileError.
     """
     cxx = any(Path(source).suffix in _CXX_SUFFIXES for source in sources)
     found = find_compiler(compiler, cxx=cxx)
@@ -115,8 +115,8 @@ def compile_program(
 def build_sdk(compiler: Compiler) -> Path:
     """The directory with `include/` and `lib/` for *compiler*, made where it is not there yet.
 
-    Its name holds a hash of everything that it is made from. Several processes may make it at once: each makes
-    its own, and one of them stays.
+    Its name holds a hash of everything that it is made from. Several processes may make it at once: each
+    makes its own, and one of them stays.
     """
     directory = _cache() / f"sdk-{_fingerprint(compiler)}"
     if directory.is_dir():

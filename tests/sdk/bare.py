@@ -104,7 +104,7 @@ class Bare:
         uc.reg_write(UC_X86_REG_RDI, BOOTSTRAP)
         uc.reg_write(UC_X86_REG_RSI, VDSO_BASE)
         uc.hook_add(UC_HOOK_INSN, self._syscall, None, 1, 0, UC_X86_INS_SYSCALL)
-        uc.emu_start(base + image.entry, 0, count=50_000_000)
+        uc.emu_start(base + image.entry, 0, count=400_000_000)
         if self.fault is not None:
             raise AssertionError(self.fault)
         return self.outcome

@@ -1,4 +1,5 @@
-// Output to the standard streams: standard output is written out at every newline, standard error at every call.
+// Output to the standard streams: standard output is written out at every newline, standard error at every
+// call.
 #ifndef STDIO_H_
 #define STDIO_H_
 

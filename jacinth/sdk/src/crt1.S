@@ -3,9 +3,8 @@
         .section .text._start, "ax", @progbits
         .globl  _start
         .type   _start, @function
-_start:                                 // rdi: bootstrap channel; rsi: base of the vDSO; rsp: top of the stack
+_start:                                 // rdi: bootstrap channel; rsi: base of the vDSO
         xor     %ebp, %ebp
-        mov     %rsp, %rcx
         and     $-16, %rsp
         .weak   _DYNAMIC
         .hidden _DYNAMIC

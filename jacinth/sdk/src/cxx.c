@@ -1,5 +1,7 @@
-// What a C++ compiler calls by itself in programs without exceptions. The names are those of the Itanium C++ ABI.
+// What a C++ compiler calls by itself in programs without exceptions. The names are those of the Itanium C++
+// ABI.
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "internal.h"
@@ -14,12 +16,12 @@ static void* allocate(size_t size) {
   return memory;
 }
 
-void* _Znwm(size_t size) { return allocate(size); }                                 // operator new
-void* _Znam(size_t size) { return allocate(size); }                                 // operator new[]
+void* _Znwm(size_t size) { return allocate(size); }  // operator new
+void* _Znam(size_t size) { return allocate(size); }  // operator new[]
 void* _ZnwmRKSt9nothrow_t(size_t size, const void* tag) { return (void)tag, malloc(size); }
 void* _ZnamRKSt9nothrow_t(size_t size, const void* tag) { return (void)tag, malloc(size); }
-void _ZdlPv(void* memory) { free(memory); }                                         // operator delete
-void _ZdaPv(void* memory) { free(memory); }                                         // operator delete[]
+void _ZdlPv(void* memory) { free(memory); }  // operator delete
+void _ZdaPv(void* memory) { free(memory); }  // operator delete[]
 void _ZdlPvm(void* memory, size_t size) { (void)size, free(memory); }
 void _ZdaPvm(void* memory, size_t size) { (void)size, free(memory); }
 
@@ -29,7 +31,7 @@ int __cxa_guard_acquire(uint64_t* guard) {
   for (;;) {
     if (__atomic_load_n((char*)guard, __ATOMIC_ACQUIRE) != 0) return 0;
     int32_t seen = 0;
-    if (__atomic_compare_exchange_n(futex, &seen, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) return 1;
+    if (atomic_compare_exchange_strong(futex, &seen, 1)) return 1;
     zx_futex_wait(futex, 1, ZX_HANDLE_INVALID, ZX_TIME_INFINITE);
   }
 }
@@ -37,12 +39,12 @@ int __cxa_guard_acquire(uint64_t* guard) {
 void __cxa_guard_release(uint64_t* guard) {
   zx_futex_t* futex = (zx_futex_t*)guard + 1;
   __atomic_store_n((char*)guard, 1, __ATOMIC_RELEASE);
-  __atomic_store_n(futex, 2, __ATOMIC_RELEASE);
+  atomic_store(futex, 2);
   zx_futex_wake(futex, UINT32_MAX);
 }
 
 void __cxa_guard_abort(uint64_t* guard) {
   zx_futex_t* futex = (zx_futex_t*)guard + 1;
-  __atomic_store_n(futex, 0, __ATOMIC_RELEASE);
+  atomic_store(futex, 0);
   zx_futex_wake(futex, UINT32_MAX);
 }

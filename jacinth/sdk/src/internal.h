@@ -14,13 +14,13 @@
 struct thread {
   struct thread* self;  // fs:0: how the address of a thread-local variable is found
   uintptr_t reserved[4];
-  uintptr_t canary;     // fs:0x28: what -fstack-protector reads
+  uintptr_t canary;  // fs:0x28: what -fstack-protector reads
   zx_handle_t handle;
-  zx_futex_t state;     // one of the three below
+  zx_futex_t state;  // one of the three below
   int result;
   thrd_start_t entry;
   void* argument;
-  uintptr_t region;     // guard page, stack, thread-local variables and this; 0 for the first thread
+  uintptr_t region;  // guard page, stack, thread-local variables and this; 0 for the first thread
   size_t region_size;
 };
 
@@ -39,7 +39,8 @@ HIDDEN extern zx_handle_t __jx_job_default;
 // Fills the table of the vDSO's routines.
 HIDDEN void __jx_bind_vdso(uintptr_t base);
 
-// The program's thread-local variables: bytes that they take below the thread pointer, and their first values.
+// The program's thread-local variables: bytes that they take below the thread pointer, and their first
+// values.
 HIDDEN void __jx_find_tls(uintptr_t image_headers, uintptr_t bias);
 HIDDEN size_t __jx_tls_size(void);
 HIDDEN struct thread* __jx_tls_install(char* room, zx_handle_t handle);

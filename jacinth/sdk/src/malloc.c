@@ -1,4 +1,5 @@
-// The memory allocator: blocks of a power of two bytes on free lists, carved from VMOs; large blocks are VMOs of their own.
+// The memory allocator: blocks of a power of two bytes on free lists, carved from VMOs; large blocks are VMOs
+// of their own.
 
 #include <stdlib.h>
 #include <string.h>

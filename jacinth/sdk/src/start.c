@@ -108,7 +108,8 @@ static _Noreturn void run(zx_handle_t bootstrap) {
   __jx_set_thread_pointer(self);
   __jx_stdio_start();
 
-  for (const initializer_t* f = __preinit_array_start; f < __preinit_array_end; f++) (*f)((int)argc, argv, environ);
+  for (const initializer_t* f = __preinit_array_start; f < __preinit_array_end; f++)
+    (*f)((int)argc, argv, environ);
   for (const initializer_t* f = __init_array_start; f < __init_array_end; f++) (*f)((int)argc, argv, environ);
   exit(main((int)argc, argv, environ));
 }

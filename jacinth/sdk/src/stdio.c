@@ -68,7 +68,8 @@ ssize_t read(int fd, void* data, size_t size) {
     if (status == ZX_OK) return (ssize_t)actual;
     if (status == ZX_ERR_PEER_CLOSED || status == ZX_ERR_BAD_STATE) return 0;
     if (status != ZX_ERR_SHOULD_WAIT) return -1;
-    zx_object_wait_one(handles[fd], ZX_SOCKET_READABLE | ZX_SOCKET_PEER_CLOSED | ZX_SOCKET_PEER_WRITE_DISABLED,
+    zx_object_wait_one(handles[fd],
+                       ZX_SOCKET_READABLE | ZX_SOCKET_PEER_CLOSED | ZX_SOCKET_PEER_WRITE_DISABLED,
                        ZX_TIME_INFINITE, NULL);
   }
 }
@@ -77,7 +78,7 @@ ssize_t read(int fd, void* data, size_t size) {
 
 struct jx_file {
   int fd;
-  bool by_line;       // written out at every newline; else at the end of every call
+  bool by_line;  // written out at every newline; else at the end of every call
   bool error, eof;
   mtx_t lock;
   size_t used, next;  // bytes in the buffer; of an input stream, how many were taken
@@ -94,7 +95,8 @@ FILE* const stderr = &errors;
 static void flush(FILE* file) {
   size_t used = file->used;
   file->used = 0;
-  if (file->fd != STDIN_FILENO && used > 0 && write(file->fd, file->buffer, used) != (ssize_t)used) file->error = true;
+  if (file->fd != STDIN_FILENO && used > 0 && write(file->fd, file->buffer, used) != (ssize_t)used)
+    file->error = true;
 }
 
 static void put(FILE* file, const char* data, size_t size) {
@@ -252,8 +254,10 @@ struct format {
   char conversion;
 };
 
-// A prefix (sign, 0x) and a body of `body` characters: what comes before the body. Answers how many spaces come behind it.
-static long open_field(struct sink* sink, const struct format* f, const char* prefix, size_t body, bool zero) {
+// A prefix (sign, 0x) and a body of `body` characters: what comes before the body. Answers how many spaces
+// come behind it.
+static long open_field(struct sink* sink, const struct format* f, const char* prefix, size_t body,
+                       bool zero) {
   size_t length = strlen(prefix);
   long padding = f->width - (long)(length + body);
   if (!f->left && !zero) repeat(sink, ' ', padding);
@@ -274,7 +278,9 @@ static void put_text(struct sink* sink, const struct format* f, const char* text
 
 static void put_integer(struct sink* sink, const struct format* f, uint64_t value, bool negative) {
   char conversion = f->conversion;
-  unsigned base = conversion == 'o' ? 8 : conversion == 'x' || conversion == 'X' || conversion == 'p' ? 16 : 10;
+  unsigned base = conversion == 'o'                                             ? 8
+                  : conversion == 'x' || conversion == 'X' || conversion == 'p' ? 16
+                                                                                : 10;
   const char* names = conversion == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
   char digits[24];
   char* start = digits + sizeof(digits);
@@ -308,8 +314,10 @@ static void to_decimal(double value, struct decimal* out) {
   memcpy(&bits, &value, sizeof(bits));
   uint64_t m = bits & ((UINT64_C(1) << 52) - 1);
   int e = (int)(bits >> 52 & 0x7ff);
-  if (e != 0) m |= UINT64_C(1) << 52;
-  else e = 1;
+  if (e != 0)
+    m |= UINT64_C(1) << 52;
+  else
+    e = 1;
   e -= 1075;
   out->count = 0;
   out->point = 0;
@@ -474,12 +482,8 @@ static void put_conversion(struct sink* sink, struct format* f, enum size size, 
     case 'u':
     case 'o':
     case 'x':
-    case 'X':
-      put_integer(sink, f, take_unsigned(arguments, size), false);
-      return;
-    case 'p':
-      put_integer(sink, f, (uintptr_t)va_arg(*arguments, void*), false);
-      return;
+    case 'X': put_integer(sink, f, take_unsigned(arguments, size), false); return;
+    case 'p': put_integer(sink, f, (uintptr_t)va_arg(*arguments, void*), false); return;
     case 'c': {
       char c = (char)va_arg(*arguments, int);
       put_text(sink, f, &c, 1);
@@ -497,7 +501,8 @@ static void put_conversion(struct sink* sink, struct format* f, enum size size, 
     case 'E':
     case 'g':
     case 'G':
-      put_double(sink, f, size == LONG_DOUBLE ? (double)va_arg(*arguments, long double) : va_arg(*arguments, double));
+      put_double(sink, f,
+                 size == LONG_DOUBLE ? (double)va_arg(*arguments, long double) : va_arg(*arguments, double));
       return;
     default:  // "%%", and what is no conversion stands for itself
       emit(sink, &f->conversion, 1);

@@ -143,7 +143,9 @@ long long strtoll(const char* restrict text, char** restrict end, int base) {
   return (long long)(n.negative ? -n.magnitude : n.magnitude);
 }
 
-unsigned long strtoul(const char* restrict text, char** restrict end, int base) { return strtoull(text, end, base); }
+unsigned long strtoul(const char* restrict text, char** restrict end, int base) {
+  return strtoull(text, end, base);
+}
 long strtol(const char* restrict text, char** restrict end, int base) { return strtoll(text, end, base); }
 int atoi(const char* text) { return (int)strtol(text, NULL, 10); }
 long atol(const char* text) { return strtol(text, NULL, 10); }

@@ -1,4 +1,5 @@
-// <string.h>. Blocks are moved eight bytes at a time by plain loads and stores: `rep movsb` is slow on an emulated CPU.
+// <string.h>. Blocks are moved eight bytes at a time by plain loads and stores: `rep movsb` is slow on an
+// emulated CPU.
 
 #include <ctype.h>
 #include <stdint.h>

@@ -1,6 +1,7 @@
 // <threads.h>: threads on stacks of their own, and what they wait for each other with, over futexes.
 
 #include <jacinth.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +17,8 @@ enum { PAGE = 4096 };
 // 0 is free, 1 locked, 2 locked and perhaps waited for.
 static zx_status_t lock_until(zx_futex_t* futex, zx_instant_mono_t deadline) {
   int32_t seen = 0;
-  if (__atomic_compare_exchange_n(futex, &seen, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) return ZX_OK;
-  while (__atomic_exchange_n(futex, 2, __ATOMIC_ACQUIRE) != 0) {
+  if (atomic_compare_exchange_strong(futex, &seen, 1)) return ZX_OK;
+  while (atomic_exchange(futex, 2) != 0) {
     zx_status_t status = zx_futex_wait(futex, 2, ZX_HANDLE_INVALID, deadline);
     if (status == ZX_ERR_TIMED_OUT) return status;
   }
@@ -25,7 +26,7 @@ static zx_status_t lock_until(zx_futex_t* futex, zx_instant_mono_t deadline) {
 }
 
 static void unlock(zx_futex_t* futex) {
-  if (__atomic_exchange_n(futex, 0, __ATOMIC_RELEASE) == 2) zx_futex_wake(futex, 1);
+  if (atomic_exchange(futex, 0) == 2) zx_futex_wake(futex, 1);
 }
 
 int mtx_init(mtx_t* mutex, int type) {
@@ -53,7 +54,7 @@ int mtx_lock(mtx_t* mutex) { return lock_mutex(mutex, ZX_TIME_INFINITE); }
 int mtx_trylock(mtx_t* mutex) {
   if (locked_again(mutex)) return thrd_success;
   int32_t seen = 0;
-  if (!__atomic_compare_exchange_n(&mutex->futex, &seen, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+  if (!atomic_compare_exchange_strong(&mutex->futex, &seen, 1)) {
     return thrd_busy;
   }
   if (mutex->type & mtx_recursive) __atomic_store_n(&mutex->owner, current_thread(), __ATOMIC_RELAXED);
@@ -80,7 +81,7 @@ int cnd_init(cnd_t* condition) {
 void cnd_destroy(cnd_t* condition) { (void)condition; }
 
 int jx_cnd_wait_until(cnd_t* condition, mtx_t* mutex, zx_instant_mono_t deadline) {
-  int32_t seen = __atomic_load_n(&condition->sequence, __ATOMIC_RELAXED);
+  int32_t seen = atomic_load(&condition->sequence);
   mtx_unlock(mutex);
   zx_status_t status = zx_futex_wait(&condition->sequence, seen, ZX_HANDLE_INVALID, deadline);
   mtx_lock(mutex);
@@ -90,7 +91,7 @@ int jx_cnd_wait_until(cnd_t* condition, mtx_t* mutex, zx_instant_mono_t deadline
 int cnd_wait(cnd_t* condition, mtx_t* mutex) { return jx_cnd_wait_until(condition, mutex, ZX_TIME_INFINITE); }
 
 static int notify(cnd_t* condition, uint32_t count) {
-  __atomic_fetch_add(&condition->sequence, 1, __ATOMIC_RELAXED);
+  atomic_fetch_add(&condition->sequence, 1);
   zx_futex_wake(&condition->sequence, count);
   return thrd_success;
 }
@@ -101,16 +102,16 @@ int cnd_broadcast(cnd_t* condition) { return notify(condition, UINT32_MAX); }
 // 0: not yet; 1: one is at it; 2: one is at it and others may wait; 3: done.
 void call_once(once_flag* flag, void (*function)(void)) {
   int32_t seen = 0;
-  if (__atomic_compare_exchange_n(&flag->futex, &seen, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
+  if (atomic_compare_exchange_strong(&flag->futex, &seen, 1)) {
     function();
-    if (__atomic_exchange_n(&flag->futex, 3, __ATOMIC_RELEASE) == 2) zx_futex_wake(&flag->futex, UINT32_MAX);
+    if (atomic_exchange(&flag->futex, 3) == 2) zx_futex_wake(&flag->futex, UINT32_MAX);
     return;
   }
   while (seen != 3) {
-    if (seen == 2 || __atomic_compare_exchange_n(&flag->futex, &seen, 2, false, __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE)) {
+    if (seen == 2 || atomic_compare_exchange_strong(&flag->futex, &seen, 2)) {
       zx_futex_wait(&flag->futex, 2, ZX_HANDLE_INVALID, ZX_TIME_INFINITE);
     }
-    seen = __atomic_load_n(&flag->futex, __ATOMIC_ACQUIRE);
+    seen = atomic_load(&flag->futex);
   }
 }
 
@@ -118,13 +119,12 @@ void call_once(once_flag* flag, void (*function)(void)) {
 
 static _Noreturn void leave(struct thread* self) {
   int32_t seen = THREAD_JOINABLE;
-  if (__atomic_compare_exchange_n(&self->state, &seen, THREAD_EXITED, false, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE) ||
-      self->region == 0) {
+  if (atomic_compare_exchange_strong(&self->state, &seen, THREAD_EXITED) || self->region == 0) {
     zx_thread_exit();
   }
   // Nobody will join it: the stack goes with the thread, in one call that needs none.
   zx_vmar_unmap_handle_close_thread_exit(__jx_vmar_root, self->region, self->region_size, self->handle);
-  __builtin_unreachable();
+  __builtin_trap();
 }
 
 HIDDEN _Noreturn void __jx_thread_main(struct thread* self) {
@@ -146,10 +146,11 @@ static zx_status_t make_region(size_t stack_size, uintptr_t* region, size_t* reg
   zx_vaddr_t base, address;
   zx_status_t status = zx_vmo_create(mapped, 0, &vmo);
   if (status != ZX_OK) return status;
-  status = zx_vmar_allocate(__jx_vmar_root, ZX_VM_CAN_MAP_READ | ZX_VM_CAN_MAP_WRITE | ZX_VM_CAN_MAP_SPECIFIC, 0,
-                            mapped + PAGE, &vmar, &base);
+  status = zx_vmar_allocate(__jx_vmar_root, ZX_VM_CAN_MAP_READ | ZX_VM_CAN_MAP_WRITE | ZX_VM_CAN_MAP_SPECIFIC,
+                            0, mapped + PAGE, &vmar, &base);
   if (status == ZX_OK) {
-    status = zx_vmar_map(vmar, ZX_VM_PERM_READ | ZX_VM_PERM_WRITE | ZX_VM_SPECIFIC, PAGE, vmo, 0, mapped, &address);
+    status = zx_vmar_map(vmar, ZX_VM_PERM_READ | ZX_VM_PERM_WRITE | ZX_VM_SPECIFIC, PAGE, vmo, 0, mapped,
+                         &address);
     if (status != ZX_OK) zx_vmar_destroy(vmar);
     zx_handle_close(vmar);
   }
@@ -165,7 +166,8 @@ static void release(struct thread* thread) {
   zx_handle_close(handle);
 }
 
-zx_status_t jx_thread_start(thrd_t* out, const char* name, size_t stack_size, thrd_start_t entry, void* argument) {
+zx_status_t jx_thread_start(thrd_t* out, const char* name, size_t stack_size, thrd_start_t entry,
+                            void* argument) {
   zx_handle_t handle;
   uintptr_t region;
   size_t size;
@@ -198,8 +200,10 @@ int thrd_create(thrd_t* out, thrd_start_t entry, void* argument) {
 }
 
 int thrd_join(thrd_t thread, int* result) {
-  // The thread's memory must not go before its last instruction, so the kernel's word counts, not the thread's.
-  if (zx_object_wait_one(thread->handle, ZX_THREAD_TERMINATED, ZX_TIME_INFINITE, NULL) != ZX_OK) return thrd_error;
+  // The thread's memory must not go before its last instruction, so the kernel's word counts, not the
+  // thread's.
+  if (zx_object_wait_one(thread->handle, ZX_THREAD_TERMINATED, ZX_TIME_INFINITE, NULL) != ZX_OK)
+    return thrd_error;
   if (result != NULL) *result = thread->result;
   release(thread);
   return thrd_success;
@@ -207,7 +211,7 @@ int thrd_join(thrd_t thread, int* result) {
 
 int thrd_detach(thrd_t thread) {
   int32_t seen = THREAD_JOINABLE;
-  if (__atomic_compare_exchange_n(&thread->state, &seen, THREAD_DETACHED, false, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE)) {
+  if (atomic_compare_exchange_strong(&thread->state, &seen, THREAD_DETACHED)) {
     return thrd_success;
   }
   return thrd_join(thread, NULL);

@@ -5,8 +5,8 @@
 #include "elf.h"
 #include "internal.h"
 
-// Both from the generated syscalls.S: the names, one behind the other, in the order of the vDSO's symbol table as it was
-// when the stub was made; and as many slots, through which the stubs jump.
+// Both from the generated syscalls.S: the names, one behind the other, in the order of the vDSO's symbol
+// table as it was when the stub was made; and as many slots, through which the stubs jump.
 HIDDEN extern const char __jx_vdso_names[], __jx_vdso_names_end[];
 HIDDEN extern uintptr_t __jx_vdso_slots[];
 

@@ -8,8 +8,8 @@
 
 __BEGIN_CDECLS
 
-// Each startup handle can be taken once; the taker owns it. ZX_HANDLE_INVALID where there is none of that kind.
-// `hnd_info` is a PA_HND() value of <zircon/processargs.h>.
+// Each startup handle can be taken once; the taker owns it. ZX_HANDLE_INVALID where there is none of that
+// kind. `hnd_info` is a PA_HND() value of <zircon/processargs.h>.
 zx_handle_t zx_take_startup_handle(uint32_t hnd_info);
 
 // The same handle, not taken.
