@@ -25,26 +25,31 @@ void _ZdaPv(void* memory) { free(memory); }  // operator delete[]
 void _ZdlPvm(void* memory, size_t size) { (void)size, free(memory); }
 void _ZdaPvm(void* memory, size_t size) { (void)size, free(memory); }
 
-// The first byte of a guard says that the variable is there, which compilers read; the second half is a lock.
+// A guard's first byte says that the variable is there: compilers read it. Its second half is a futex.
+enum { NOT_YET, CONSTRUCTING, AWAITED, DONE };
+
+static zx_futex_t* futex_of(uint64_t* guard) { return (zx_futex_t*)guard + 1; }
+
+static void leave(uint64_t* guard, int state) {
+  if (atomic_exchange(futex_of(guard), state) == AWAITED) zx_futex_wake(futex_of(guard), UINT32_MAX);
+}
+
+// Answers whether the caller is to construct the variable.
 int __cxa_guard_acquire(uint64_t* guard) {
-  zx_futex_t* futex = (zx_futex_t*)guard + 1;
+  zx_futex_t* futex = futex_of(guard);
   for (;;) {
-    if (__atomic_load_n((char*)guard, __ATOMIC_ACQUIRE) != 0) return 0;
-    int32_t seen = 0;
-    if (atomic_compare_exchange_strong(futex, &seen, 1)) return 1;
-    zx_futex_wait(futex, 1, ZX_HANDLE_INVALID, ZX_TIME_INFINITE);
+    int state = NOT_YET;
+    if (atomic_compare_exchange_strong(futex, &state, CONSTRUCTING)) return 1;
+    if (state == DONE) return 0;
+    if (state == AWAITED || atomic_compare_exchange_strong(futex, &state, AWAITED)) {
+      zx_futex_wait(futex, AWAITED, ZX_HANDLE_INVALID, ZX_TIME_INFINITE);
+    }
   }
 }
 
 void __cxa_guard_release(uint64_t* guard) {
-  zx_futex_t* futex = (zx_futex_t*)guard + 1;
   __atomic_store_n((char*)guard, 1, __ATOMIC_RELEASE);
-  atomic_store(futex, 2);
-  zx_futex_wake(futex, UINT32_MAX);
+  leave(guard, DONE);
 }
 
-void __cxa_guard_abort(uint64_t* guard) {
-  zx_futex_t* futex = (zx_futex_t*)guard + 1;
-  atomic_store(futex, 0);
-  zx_futex_wake(futex, UINT32_MAX);
-}
+void __cxa_guard_abort(uint64_t* guard) { leave(guard, NOT_YET); }
