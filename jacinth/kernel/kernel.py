@@ -27,6 +27,7 @@ from jacinth.abi import (
     ZxError,
 )
 from jacinth.kernel.exception import ExceptionReport
+from jacinth.kernel.ipc.debuglog import DebugLog
 from jacinth.kernel.job import JobDispatcher
 from jacinth.kernel.thread import ThreadDispatcher, ThreadState
 from jacinth.kernel.wait import Clock, TimerHeap, Waiter
@@ -78,6 +79,7 @@ class Kernel:
         self, memory: PhysicalMemory, engine: Engine, clock: Clock, seed: int | None = None, strict: bool = False
     ) -> None:
         self.memory = memory
+        self.zero_frame = memory.allocate()  # what a read of a page that is not committed sees; never written
         self.engine = engine
         self.clock = clock
         self.seed = seed
@@ -89,12 +91,15 @@ class Kernel:
         self.current: ThreadDispatcher | None = None
         self.observers: list[KernelObserver] = []
         self.console: Callable[[bytes], None] = _write_stderr
+        self.debuglog = DebugLog(self)
         self.inputs: dict[int, Callable[[], None]] = {}  # host descriptors that are waited for, with what they call
         # Installed by the door: carries out the system call that the thread's context asks for and answers its result, or
         # None where it has left a coroutine in the thread.
         self.syscall: Callable[[ThreadDispatcher], int | None] = _no_door
         # Told of every change of a virtual clock: the vDSO's time page.
         self.on_tick: Callable[[int], None] | None = None
+        # What a page that nobody has written to shows, read-only.
+        self.zero_frame = memory.allocate()
         self._koid = FIRST_KOID - 1
         self._host: ThreadDispatcher | None = None
         self.root_job = JobDispatcher.create_root(self)
@@ -109,11 +114,6 @@ class Kernel:
         """Random bytes: the host's, or with a seed those that follow from it."""
         return os.urandom(size) if self.seed is None else self.random.randbytes(size)
 
-    def close(self) -> None:
-        """Kill everything and give the machine back."""
-        self.root_job.kill(0)
-        self.engine.close()
-        self.memory.close()
 
     # Scheduling
 
@@ -216,7 +216,8 @@ class Kernel:
         if isinstance(stop, Waiter):
             if thread.state is not ThreadState.RUNNING or thread.attention:
                 # It was killed or suspended by the very call that now blocks: first block, then attend to that.
-                return thread.block_on(stop) or True
+                thread.block_on(stop)
+                return True
             return not thread.block_on(stop)
         thread.attention = True  # a checkpoint
         return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jacinth.abi import (
     ZX_DEFAULT_PROCESS_RIGHTS,
@@ -40,6 +40,7 @@ from jacinth.kernel.vm.aspace import (
     VmAspace,
 )
 from jacinth.kernel.vm.unified import UnifiedAspace
+from jacinth.kernel.vm.vmo import Attribution
 
 if TYPE_CHECKING:
     from jacinth.kernel.job import JobDispatcher
@@ -60,6 +61,15 @@ _NEXT: Final = {
     ProcessState.DYING: {ProcessState.DEAD},
     ProcessState.DEAD: set[ProcessState](),
 }
+
+
+class TaskMemory(NamedTuple):
+    """What ZX_INFO_TASK_STATS shows of a process, in bytes."""
+
+    mapped: int
+    private: int
+    shared: int
+    scaled_shared: Attribution  # of which only `scaled_bytes` and `scaled_fraction` mean something
 
 
 class SharedState:
@@ -196,6 +206,41 @@ class ProcessDispatcher(SoloDispatcher):
     def root_vmar_aspace(self) -> VmAspace:
         """The aspace whose root VMAR its creator gets: the restricted one where it has one."""
         return self.shared.aspace if self.restricted is None else self.restricted
+
+    @property
+    def vdso_base(self) -> int:
+        """Where the vDSO's image begins; 0 while it is not mapped."""
+        code = self.shared.aspace.vdso_code
+        return 0 if code is None else code.base - code.vmo_offset
+
+    def aspaces(self) -> Iterator[VmAspace]:
+        """Its parts of user space, lowest first."""
+        if self.restricted is not None:
+            yield self.restricted
+        yield self.shared.aspace
+
+    def memory_usage(self) -> TaskMemory:
+        """What the process uses, in bytes: BAD_STATE once it is dead.
+
+        Memory that only the shared aspace reaches is private to the group, so with several processes in it, it is shared between them.
+        """
+        if self.state is ProcessState.DEAD:
+            raise ZxError(Status.BAD_STATE)
+        sharing = self.shared.count
+        usage = self.shared.aspace.usage()
+        private, shared, scaled = usage.private, usage.shared, usage.scaled_shared.scaled
+        if sharing > 1:
+            shared += private
+            scaled = (scaled + private) / sharing
+            private = 0
+        mapped = usage.mapped
+        if self.restricted is not None:
+            usage = self.restricted.usage()
+            mapped += usage.mapped
+            private += usage.private
+            shared += usage.shared
+            scaled += usage.scaled_shared.scaled
+        return TaskMemory(mapped, private, shared, Attribution(0, 0, scaled))
 
     def aspace_at(self, address: int) -> VmAspace:
         """The part of the address space that *address* belongs to: BAD_STATE once it is destroyed."""

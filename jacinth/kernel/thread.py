@@ -34,7 +34,6 @@ from jacinth.abi import (
 )
 from jacinth.kernel.exception import ExceptionReport
 from jacinth.kernel.object import SoloDispatcher
-from jacinth.kernel.vm.aspace import USER_ASPACE_TOP
 from jacinth.kernel.wait import Waiter
 
 if TYPE_CHECKING:
@@ -71,6 +70,9 @@ class Checkpoint:
 CHECKPOINT: Final = Checkpoint()
 
 Body = Coroutine[Any, Any, Any]
+
+# No program counter of user code is here or above.
+_USER_TOP: Final = 1 << 47
 
 
 class ThreadDispatcher(SoloDispatcher):
@@ -186,7 +188,7 @@ class ThreadDispatcher(SoloDispatcher):
         Errors, in order: BAD_STATE where the process cannot take it; INVALID_ARGS a *pc* outside user space; BAD_STATE started before.
         """
         self.process.check_can_add(first=first)
-        if pc >= USER_ASPACE_TOP:
+        if pc >= _USER_TOP:
             raise ZxError(Status.INVALID_ARGS)
         if self.state is not ThreadState.INITIAL:
             raise ZxError(Status.BAD_STATE)

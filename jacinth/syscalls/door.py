@@ -108,7 +108,8 @@ def syscall(function: F) -> F:
     """Register *function* as the system call of its name. Fails where it differs from the row."""
     name = function.__name__
     row = BY_NAME[name]
-    parameters = [_c_name(parameter) for parameter in inspect.signature(function).parameters]
+    # A C name that means something in Python may have an underscore behind it.
+    parameters = [parameter.removesuffix("_") for parameter in inspect.signature(function).parameters]
     expected = ["call", *(param.name for param in row.params)]
     if parameters != expected:
         raise TypeError(f"{name}: parameters are {parameters}, the table has {expected}")
@@ -117,11 +118,6 @@ def syscall(function: F) -> F:
     IMPLEMENTED[name] = function
     _generate(row, function)
     return function
-
-
-def _c_name(parameter: str) -> str:
-    bare = parameter.removesuffix("_")
-    return bare if keyword.iskeyword(bare) else parameter
 
 
 def is_implemented(row: SyscallRow) -> bool:
@@ -211,8 +207,8 @@ def _generate(row: SyscallRow, function: Callable[..., Any]) -> None:
     names: dict[str, Any] = {"function": function, "ZxError": ZxError, "bug": _bug, "OK": Status.OK, "CHECKPOINT": CHECKPOINT}
     TRAPS[row.number] = _compile(_guest_source(row, names), names, "trap", row)
     host, body = _host_sources(row, names)
-    HOST_METHODS[row.name] = _compile(host, names, row.name, row)
-    BODY_METHODS[row.name] = _compile(body, names, row.name, row)
+    HOST_METHODS[row.name] = _compile(host, dict(names), row.name, row)
+    BODY_METHODS[row.name] = _compile(body, dict(names), row.name, row)
 
 
 def _compile(source: str, names: dict[str, Any], name: str, row: SyscallRow) -> Callable[..., Any]:
@@ -306,6 +302,7 @@ def _host_sources(row: SyscallRow, names: dict[str, Any]) -> tuple[str, str]:
         passed = ", ".join(["self", *parameters])
         body_source = "\n".join(
             [
+                host,
                 f"plain = {row.name}",
                 f"async def {row.name}({signature}):",
                 f"    answer = plain({passed})",

@@ -66,7 +66,8 @@ def zx_vmar_allocate(
     """Make a VMAR of *size* bytes in *parent_vmar*; *child_addr* gets its address.
 
     Rights: READ, WRITE, EXECUTE on parent_vmar for each ZX_VM_CAN_MAP_ of that name in options.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED parent_vmar; those of VmAddressRegion.allocate; INVALID_ARGS child_addr.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED parent_vmar; those of VmAddressRegion.allocate;
+    INVALID_ARGS child_addr.
     """
     rights = _rights(options, ZX_VM_CAN_MAP_READ, ZX_VM_CAN_MAP_WRITE, ZX_VM_CAN_MAP_EXECUTE)
     parent = call.dispatcher(parent_vmar, VmAddressRegionDispatcher, rights).region
@@ -103,11 +104,12 @@ def zx_vmar_map(
 ) -> None:
     """Map a range of *vmo* into a VMAR; *mapped_addr* gets the address.
 
-    Rights: MAP on vmo; READ, WRITE, EXECUTE on both for each ZX_VM_PERM_ of that name in options. What both handles allow now is
-    what the mapping can be protected to later.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE handle, then vmo; ACCESS_DENIED no MAP; INVALID_ARGS permissions or options;
-    ACCESS_DENIED permissions; INVALID_ARGS FAULT_BEYOND_STREAM_SIZE without ALLOW_FAULTS; ACCESS_DENIED policy against memory that
-    can be written and executed; those of VmAddressRegion.map; INVALID_ARGS mapped_addr.
+    Rights: MAP on vmo; READ, WRITE, EXECUTE on both for each ZX_VM_PERM_ of that name in options. What both
+    handles allow now is what the mapping can be protected to later.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE handle, then vmo; ACCESS_DENIED no MAP; INVALID_ARGS permissions
+    or options; ACCESS_DENIED permissions; INVALID_ARGS FAULT_BEYOND_STREAM_SIZE without ALLOW_FAULTS;
+    ACCESS_DENIED policy against memory that can be written and executed; those of VmAddressRegion.map;
+    INVALID_ARGS mapped_addr.
 
     The policy ZX_POL_VMAR_WX is as its page says; today's kernel has it but does not ask it.
     """
@@ -168,9 +170,10 @@ def zx_vmar_unmap(call: Call, handle: int, addr: int, len_: int) -> None:
 def zx_vmar_protect(call: Call, handle: int, options: int, addr: int, len_: int) -> None:
     """Change the permissions of a range that is mapped whole.
 
-    Rights: READ, WRITE, EXECUTE on handle for each ZX_VM_PERM_ of that name in options; OP_CHILDREN for mappings in VMARs inside.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; INVALID_ARGS permissions; ACCESS_DENIED policy, as in zx_vmar_map;
-    those of VmAddressRegion.protect.
+    Rights: READ, WRITE, EXECUTE on handle for each ZX_VM_PERM_ of that name in options; OP_CHILDREN for
+    mappings in VMARs inside.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; INVALID_ARGS permissions; ACCESS_DENIED
+    policy, as in zx_vmar_map; those of VmAddressRegion.protect.
     """
     options = _with_read(options)
     needed = _rights(options, ZX_VM_PERM_READ, ZX_VM_PERM_WRITE, ZX_VM_PERM_EXECUTE)
@@ -188,8 +191,10 @@ def zx_vmar_op_range(
 ) -> None:
     """Do ZX_VMAR_OP_* *op* to what is mapped in a range.
 
-    Rights: OP_CHILDREN on handle for mappings in VMARs inside; apart from that the mappings' own permissions count.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE handle; INVALID_ARGS op, buffer; those of VmAddressRegion.range_op.
+    Rights: OP_CHILDREN on handle for mappings in VMARs inside; apart from that the mappings' own permissions
+    count.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE handle; INVALID_ARGS op, buffer; those of
+    VmAddressRegion.range_op.
     """
     rights = call.handle(handle).rights
     vmar = call.dispatcher(handle, VmAddressRegionDispatcher, 0)

@@ -60,7 +60,8 @@ _COPY_ON_WRITE = (
 
 @syscall
 def zx_vmo_create(call: Call, size: int, options: int, out: HandleOut) -> None:
-    """Make a VMO of *size* bytes, rounded up to whole pages. Options: ZX_VMO_RESIZABLE, _DISCARDABLE, _UNBOUNDED.
+    """Make a VMO of *size* bytes, rounded up to whole pages. Options: ZX_VMO_RESIZABLE, _DISCARDABLE,
+    _UNBOUNDED.
 
     Errors, in order: ACCESS_DENIED policy; those of VmObjectDispatcher.create.
     """
@@ -74,8 +75,8 @@ def zx_vmo_read(call: Call, handle: int, buffer: UserOut, offset: int, buffer_si
     """Copy bytes out of a VMO.
 
     Rights: READ on handle.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; those of check_access; INVALID_ARGS buffer, which may have been
-    written up to there.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; those of check_access; INVALID_ARGS
+    buffer, which may have been written up to there.
     """
     vmo = call.dispatcher(handle, VmObjectDispatcher, ZX_RIGHT_READ)
     vmo.check_access(offset, buffer_size)
@@ -88,8 +89,8 @@ def zx_vmo_write(call: Call, handle: int, buffer: UserIn, offset: int, buffer_si
     """Copy bytes into a VMO.
 
     Rights: WRITE on handle.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; those of check_access; INVALID_ARGS buffer, NO_MEMORY: the VMO may
-    have been written up to there.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; those of check_access; INVALID_ARGS
+    buffer, NO_MEMORY: the VMO may have been written up to there.
     """
     vmo = call.dispatcher(handle, VmObjectDispatcher, ZX_RIGHT_WRITE)
     vmo.check_access(offset, buffer_size)
@@ -104,8 +105,8 @@ def zx_vmo_transfer_data(
     """Move whole pages from one VMO to another; where they were is zero then.
 
     Rights: WRITE on dst_vmo; READ and WRITE on src_vmo.
-    Errors, in order: INVALID_ARGS options, not whole pages; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED dst_vmo, then src_vmo;
-    OUT_OF_RANGE; NO_MEMORY.
+    Errors, in order: INVALID_ARGS options, not whole pages; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED dst_vmo,
+    then src_vmo; OUT_OF_RANGE; NO_MEMORY.
     """
     if options or (offset | length | src_offset) & PAGE_MASK:
         raise ZxError(Status.INVALID_ARGS)
@@ -157,9 +158,11 @@ def zx_vmo_op_range(
 ) -> None:
     """Do ZX_VMO_OP_* *op* to a range.
 
-    Rights on handle: WRITE to COMMIT, DECOMMIT, ZERO; READ to PREFETCH and for the CACHE_ operations; either to LOCK, TRY_LOCK, UNLOCK.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE handle; INVALID_ARGS op; NOT_SUPPORTED CACHE_INVALIDATE, as in a kernel without
-    debugging syscalls; ACCESS_DENIED handle; those of the operation; INVALID_ARGS buffer, which only LOCK writes.
+    Rights on handle: WRITE to COMMIT, DECOMMIT, ZERO; READ to PREFETCH and for the CACHE_ operations; either
+    to LOCK, TRY_LOCK, UNLOCK.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE handle; INVALID_ARGS op; NOT_SUPPORTED CACHE_INVALIDATE, as in a
+    kernel without debugging syscalls; ACCESS_DENIED handle; those of the operation; INVALID_ARGS buffer,
+    which only LOCK writes.
     """
     rights = call.handle(handle).rights
     vmo = call.dispatcher(handle, VmObjectDispatcher, 0)
@@ -230,10 +233,11 @@ def zx_vmo_create_child(
 ) -> None:
     """Make a child of a VMO: a snapshot, a slice or a reference.
 
-    Rights: DUPLICATE and READ on handle; with GET_PROPERTY the child gets the name as well. The child's handle has those of *handle*,
-    GET_PROPERTY and SET_PROPERTY, RESIZE as options say; a snapshot's has WRITE and not EXECUTE, unless options say NO_WRITE.
-    Errors, in order: OUT_OF_RANGE size; INVALID_ARGS NO_WRITE and RESIZABLE; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; those of
-    VmObjectDispatcher.create_child.
+    Rights: DUPLICATE and READ on handle; with GET_PROPERTY the child gets the name as well. The child's
+    handle has those of *handle*, GET_PROPERTY and SET_PROPERTY, RESIZE as options say; a snapshot's has WRITE
+    and not EXECUTE, unless options say NO_WRITE.
+    Errors, in order: OUT_OF_RANGE size; INVALID_ARGS NO_WRITE and RESIZABLE; BAD_HANDLE, WRONG_TYPE,
+    ACCESS_DENIED handle; those of VmObjectDispatcher.create_child.
     """
     round_size(size)
     if options & ZX_VMO_CHILD_NO_WRITE and options & ZX_VMO_CHILD_RESIZABLE:
@@ -260,7 +264,8 @@ def zx_vmo_replace_as_executable(call: Call, handle: int, vmex: int, out: Handle
 
     Needs *vmex*, a resource of kind SYSTEM at ZX_RSRC_SYSTEM_VMEX_BASE, or ZX_HANDLE_INVALID and the policy
     ZX_POL_AMBIENT_MARK_VMO_EXEC.
-    Errors, in order: BAD_HANDLE handle, also for a wrong type; those of the resource, or ACCESS_DENIED policy.
+    Errors, in order: BAD_HANDLE handle, also for a wrong type; those of the resource, or ACCESS_DENIED
+    policy.
     """
     refused: ZxError | None = None
     try:

@@ -1,7 +1,7 @@
 """Address spaces: where a page fault and the kernel's own accesses to user memory find their page.
 
-The tree of VMARs and the VMOs say what is mapped. The machine's page table and the two software TLBs only remember what was
-looked up in them, and may forget any of it at any time.
+The tree of VMARs and the VMOs say what is mapped. The machine's page table and the two software TLBs only
+remember what was looked up in them, and may forget any of it at any time.
 
 Source: zircon/kernel/vm/vm_aspace.cc, vm_mapping.cc (PageFault), zircon/kernel/object/diagnostics.cc.
 """
@@ -28,9 +28,9 @@ from jacinth.machine.memory import OutOfMemory
 if TYPE_CHECKING:
     from jacinth.kernel.kernel import Kernel
 
-# Where user space lies, in bytes. Source: zircon/kernel/arch/x86/include/arch/kernel_aspace.h and process_dispatcher.cc: an
-# ordinary process has all of it; of a process that shares its state the restricted half ends at 2**46, and one page of nothing
-# keeps reads from running over from there into the shared half.
+# Where user space lies, in bytes. Source: zircon/kernel/arch/x86/include/arch/kernel_aspace.h and
+# process_dispatcher.cc: an ordinary process has all of it; of a process that shares its state the restricted
+# half ends at 2**46, and one page of nothing keeps reads from running over from there into the shared half.
 _USER_BASE: Final = 0x20_0000
 _USER_END: Final = 0x7FFF_FFFF_F000
 _HALF: Final = 1 << 46
@@ -45,8 +45,8 @@ SHARED_ASPACE_SIZE: Final = _USER_END - SHARED_ASPACE_BASE
 # A fault maps up to this many pages at once, where the following ones are there already.
 _FAULT_AROUND: Final = 16
 
-# The most that one copy from or to user memory moves. No call needs more at once; it keeps a guest from making the kernel
-# copy out a sparse terabyte.
+# The most that one copy from or to user memory moves. No call needs more at once; it keeps a guest from
+# making the kernel copy out a sparse terabyte.
 _MAX_COPY: Final = 256 << 20
 
 _U32: Final = struct.Struct("<I")
@@ -70,8 +70,8 @@ class MapEntry(NamedTuple):
 class Usage(NamedTuple):
     """What ZX_INFO_TASK_STATS shows, in bytes.
 
-    *private* is memory that this aspace alone can reach; of the rest, *shared* counts every page whole, and *scaled_shared*
-    divides it by the clones that own it and by the aspaces that map its VMO.
+    *private* is memory that this aspace alone can reach; of the rest, *shared* counts every page whole, and
+    *scaled_shared* divides it by the clones that own it and by the aspaces that map its VMO.
     """
 
     mapped: int
@@ -81,7 +81,9 @@ class Usage(NamedTuple):
 
 
 class VmAspace:
-    """User memory from *base* for *size* bytes: a tree of VMARs under `root_vmar`, and a page table in the machine."""
+    """User memory from *base* for *size* bytes: a tree of VMARs under `root_vmar`, and a page table in the
+    machine.
+    """
 
     __slots__ = (
         "_code_frames",
@@ -111,7 +113,8 @@ class VmAspace:
         self._memory = kernel.memory
         self._view = kernel.memory.view
         self._code_frames = kernel.memory.code_frames
-        # Page number -> where the page begins in physical memory, for pages that user code may read, and write.
+        # Page number -> where the page begins in physical memory, for pages that user code may read, and
+        # write.
         self._read_tlb: dict[int, int] = {}
         self._write_tlb: dict[int, int] = {}
         self._last: VmMapping | None = None  # the mapping that was found last
@@ -143,8 +146,8 @@ class VmAspace:
     def page_fault(self, address: int, access: int) -> None:
         """User code wants *access* (READ, WRITE, EXECUTE) to *address*: map its page.
 
-        Errors, in order: NOT_FOUND nothing mapped; ACCESS_DENIED; OUT_OF_RANGE behind the end of the VMO, or of its content
-        where the mapping asks for that; NO_MEMORY.
+        Errors, in order: NOT_FOUND nothing mapped; ACCESS_DENIED; OUT_OF_RANGE behind the end of the VMO, or
+        of its content where the mapping asks for that; NO_MEMORY.
         """
         mapping = self.find(address)
         if mapping is None:
@@ -202,7 +205,9 @@ class VmAspace:
         _purge(self._write_tlb, address >> PAGE_SHIFT, pages)
 
     def forget_protection(self, address: int, pages: int, access: int) -> None:
-        """The range has *access* from now on; what may be written must be asked for first, since its page may be shared."""
+        """The range has *access* from now on; what may be written must be asked for first, since its page may
+        be shared.
+        """
         if access & ~WRITE:
             self.machine.protect(address, pages, access & ~WRITE)
         else:
@@ -333,7 +338,9 @@ class VmAspace:
         return mapping.vmo, mapping.vmo_offset + offset, min(size, mapping.size - offset)
 
     def read_memory(self, address: int, size: int) -> bytes:
-        """Up to *size* bytes, no further than one mapping: NOT_FOUND; then what `VmObjectDispatcher.read` says."""
+        """Up to *size* bytes, no further than one mapping: NOT_FOUND; then what `VmObjectDispatcher.read`
+        says.
+        """
         vmo, offset, size = self._memory_at(address, size)
         return vmo.read(offset, size)
 
@@ -352,7 +359,9 @@ class VmAspace:
     # What information topics show
 
     def maps(self, name: bytes = b"") -> list[MapEntry]:
-        """The aspace, called *name*, and its regions and mappings, each before what is in it, lowest address first."""
+        """The aspace, called *name*, and its regions and mappings, each before what is in it, lowest address
+        first.
+        """
         entries = [MapEntry(name, self.base, self.size, 0, ZX_INFO_MAPS_TYPE_ASPACE)]
         for depth, region in self.root_vmar.walk():
             if isinstance(region, VmAddressRegion):

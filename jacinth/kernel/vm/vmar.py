@@ -3,10 +3,11 @@
     VmAspace -- root_vmar: VmAddressRegion --+-- VmMapping -- vmo: VmObjectDispatcher
                                              +-- VmAddressRegion --+-- ...
 
-Sizes, offsets and addresses are bytes. Options are ZX_VM_* as they come from the call; PERM_READ, _WRITE and _EXECUTE are also the
-machine's READ, WRITE and EXECUTE.
+Sizes, offsets and addresses are bytes. Options are ZX_VM_* as they come from the call; PERM_READ, _WRITE and
+_EXECUTE are also the machine's READ, WRITE and EXECUTE.
 
-Source: zircon/kernel/vm/{vm_address_region,vm_mapping}.cc, zircon/kernel/object/vm_address_region_dispatcher.cc.
+Source: zircon/kernel/vm/{vm_address_region,vm_mapping}.cc,
+zircon/kernel/object/vm_address_region_dispatcher.cc.
 """
 
 from __future__ import annotations
@@ -112,8 +113,9 @@ def _permitted(options: int) -> int:
 class VmMapping:
     """A piece of a VMO at an address.
 
-    *maximum* are the ZX_VM_PERM_* that it can be given; what it has now may differ from page to page: `protections`.
-    *delta* added to a page number of the aspace makes that of the VMO's page list. A mapping lives while it has a *parent*.
+    *maximum* are the ZX_VM_PERM_* that it can be given; what it has now may differ from page to page:
+    `protections`. *delta* added to a page number of the aspace makes that of the VMO's page list. A mapping
+    lives while it has a *parent*.
     """
 
     __slots__ = (
@@ -171,7 +173,9 @@ class VmMapping:
         return iter([*zip(self._starts, ends, self._access, strict=True)])
 
     def fault_end(self) -> int:
-        """The address from which on nothing can be touched: the end of the mapping, or of the VMO if that comes earlier."""
+        """The address from which on nothing can be touched: the end of the mapping, or of the VMO if that
+        comes earlier.
+        """
         return self.base + min(self.size, max(0, self.vmo.fault_limit(self.beyond_stream) - self.vmo_offset))
 
     # The VMO's calls: page numbers are those of its page list
@@ -201,7 +205,9 @@ class VmMapping:
     # The VMAR's calls
 
     def protect(self, base: int, end: int, access: int) -> None:
-        """Give [*base*, *end*), which lies inside, other permissions. Nothing gains WRITE in the page table by this."""
+        """Give [*base*, *end*), which lies inside, other permissions. Nothing gains WRITE in the page table
+        by this.
+        """
         parts = []
         for start, stop, old in self.protections():
             if start < base:
@@ -287,7 +293,9 @@ class VmMapping:
         return piece
 
     def merge(self) -> None:
-        """From now on this mapping is known by its address only: make it one with neighbours that continue it."""
+        """From now on this mapping is known by its address only: make it one with neighbours that continue
+        it.
+        """
         self.mergeable = True
         parent = self.parent
         assert parent is not None
@@ -299,7 +307,9 @@ class VmMapping:
             left._join(self)
 
     def _join(self, right: VmMapping) -> None:
-        """Take *right* in, if it continues this mapping in address and VMO and differs in nothing but its protections."""
+        """Take *right* in, if it continues this mapping in address and VMO and differs in nothing but its
+        protections.
+        """
         vdso_code = self.aspace.vdso_code
         if (
             not (self.mergeable and right.mergeable)
@@ -341,7 +351,8 @@ Region: TypeAlias = "VmAddressRegion | VmMapping"
 class VmAddressRegion:
     """A region of an aspace, in which mappings and further regions lie.
 
-    *options* are the ZX_VM_CAN_MAP_* that it was made with. It lives, with or without handles, until it is destroyed.
+    *options* are the ZX_VM_CAN_MAP_* that it was made with. It lives, with or without handles, until it is
+    destroyed.
     """
 
     __slots__ = (
@@ -473,14 +484,16 @@ class VmAddressRegion:
     def map(
         self, offset: int, vmo: VmObjectDispatcher, vmo_offset: int, size: int, options: int
     ) -> VmMapping:
-        """Map *size* bytes of *vmo* from *vmo_offset* on. ZX_VM_CAN_MAP_* in *options* say what it may be protected to later.
+        """Map *size* bytes of *vmo* from *vmo_offset* on. ZX_VM_CAN_MAP_* in *options* say what it may be
+        protected to later.
 
-        Errors, in order: INVALID_ARGS options; NOT_SUPPORTED resizable where that is excluded, discardable without ALLOW_FAULTS;
-        INVALID_ARGS vmo_offset; OUT_OF_RANGE size or vmo_offset beyond 64 bits; BAD_STATE; those of `_place`; ACCESS_DENIED
-        the vDSO's code, where it is to be mapped executable a second time or not as a whole, or to be overwritten.
+        Errors, in order: INVALID_ARGS options; NOT_SUPPORTED resizable where that is excluded, discardable
+        without ALLOW_FAULTS; INVALID_ARGS vmo_offset; OUT_OF_RANGE size or vmo_offset beyond 64 bits;
+        BAD_STATE; those of `_place`; ACCESS_DENIED the vDSO's code, where it is to be mapped executable a
+        second time or not as a whole, or to be overwritten.
 
-        The kernel of today maps from offset 0 where OFFSET_IS_UPPER_LIMIT is given; zx_vmar_map's page knows nothing of that, and
-        neither do we.
+        The kernel of today maps from offset 0 where OFFSET_IS_UPPER_LIMIT is given; zx_vmar_map's page knows
+        nothing of that, and neither do we.
         """
         if not is_valid_protection(options):
             raise ZxError(Status.INVALID_ARGS)
@@ -521,8 +534,9 @@ class VmAddressRegion:
     def _place(self, offset: int, size: int, options: int, alignment: int) -> int:
         """Where a child of *size* bytes goes.
 
-        Errors, in order: BAD_STATE; INVALID_ARGS no size; ACCESS_DENIED more CAN_MAP than this region has; INVALID_ARGS offset;
-        ACCESS_DENIED no CAN_MAP_SPECIFIC; INVALID_ARGS outside; INVALID_ARGS alignment, ALREADY_EXISTS, or NO_RESOURCES.
+        Errors, in order: BAD_STATE; INVALID_ARGS no size; ACCESS_DENIED more CAN_MAP than this region has;
+        INVALID_ARGS offset; ACCESS_DENIED no CAN_MAP_SPECIFIC; INVALID_ARGS outside; INVALID_ARGS alignment,
+        ALREADY_EXISTS, or NO_RESOURCES.
         """
         if not self.alive:
             raise ZxError(Status.BAD_STATE)
@@ -578,8 +592,8 @@ class VmAddressRegion:
     def unmap(self, base: int, size: int, *, can_destroy_regions: bool) -> None:
         """Unmap a range: mappings may be cut, regions go whole or not at all. Gaps are no error.
 
-        Errors, in order: INVALID_ARGS base or size; BAD_STATE; INVALID_ARGS outside; ACCESS_DENIED the vDSO's code;
-        INVALID_ARGS a region that is not wholly in it, or may not be destroyed.
+        Errors, in order: INVALID_ARGS base or size; BAD_STATE; INVALID_ARGS outside; ACCESS_DENIED the vDSO's
+        code; INVALID_ARGS a region that is not wholly in it, or may not be destroyed.
         """
         size = round_up(size) & UINT64_MAX
         if not size or base & PAGE_MASK:
@@ -612,9 +626,10 @@ class VmAddressRegion:
     def protect(self, base: int, size: int, options: int, *, op_children: bool) -> None:
         """Change the permissions of a range that is mapped whole.
 
-        Errors, in order: INVALID_ARGS base, options or size; BAD_STATE; INVALID_ARGS outside; then, mapping by mapping: NOT_FOUND a
-        gap; ACCESS_DENIED more than the mapping was made with, or the vDSO's code; and of mappings in regions further down
-        INVALID_ARGS without *op_children*, ACCESS_DENIED more than they have now. Then nothing has changed.
+        Errors, in order: INVALID_ARGS base, options or size; BAD_STATE; INVALID_ARGS outside; then, mapping
+        by mapping: NOT_FOUND a gap; ACCESS_DENIED more than the mapping was made with, or the vDSO's code;
+        and of mappings in regions further down INVALID_ARGS without *op_children*, ACCESS_DENIED more than
+        they have now. Then nothing has changed.
         """
         if base & PAGE_MASK or not is_valid_protection(options):
             raise ZxError(Status.INVALID_ARGS)
@@ -650,18 +665,23 @@ class VmAddressRegion:
             mapping.protect(max(mapping.base, base), min(mapping.base + mapping.size, end), access)
 
     def destroy(self) -> None:
-        """Unmap everything inside, and end: NOT_SUPPORTED the root; BAD_STATE; ACCESS_DENIED with the vDSO's code in it."""
+        """Unmap everything inside, and end: NOT_SUPPORTED the root; BAD_STATE; ACCESS_DENIED with the vDSO's
+        code in it.
+        """
         if self.aspace.root_vmar is self:
             raise ZxError(Status.NOT_SUPPORTED)
         if not self.alive:
             raise ZxError(Status.BAD_STATE)
-        # Today's kernel finds the vDSO only after it has unmapped what lies before it; here nothing happens then.
+        # Today's kernel finds the vDSO only after it has unmapped what lies before it; here nothing happens
+        # then.
         if self._touches_vdso_code(self.base, self.base + self.size):
             raise ZxError(Status.ACCESS_DENIED)
         self.destroy_tree()
 
     def destroy_tree(self) -> None:
-        """End this region and everything below it, whatever it is. A guest nests regions as deeply as it likes: no recursion."""
+        """End this region and everything below it, whatever it is. A guest nests regions as deeply as it
+        likes: no recursion.
+        """
         region = self
         while True:
             if region._bases:
@@ -684,10 +704,11 @@ class VmAddressRegion:
     def range_op(self, op: int, base: int, size: int, *, op_children: bool) -> None:
         """Do ZX_VMAR_OP_* *op* to every mapping of a range that is mapped whole, up to the first error.
 
-        Errors, in order: INVALID_ARGS base or size; OUT_OF_RANGE outside; BAD_STATE; ACCESS_DENIED the vDSO's code; then, mapping by
-        mapping: BAD_STATE a gap; INVALID_ARGS a mapping further down, for COMMIT, DECOMMIT and PREFETCH or without
-        *op_children*; OUT_OF_RANGE beyond the content, where the mapping asks for that; ACCESS_DENIED a mapping that can never be
-        written (COMMIT, DECOMMIT, ZERO) or read (PREFETCH); what the VMO says.
+        Errors, in order: INVALID_ARGS base or size; OUT_OF_RANGE outside; BAD_STATE; ACCESS_DENIED the vDSO's
+        code; then, mapping by mapping: BAD_STATE a gap; INVALID_ARGS a mapping further down, for COMMIT,
+        DECOMMIT and PREFETCH or without *op_children*; OUT_OF_RANGE beyond the content, where the mapping
+        asks for that; ACCESS_DENIED a mapping that can never be written (COMMIT, DECOMMIT, ZERO) or read
+        (PREFETCH); what the VMO says.
         """
         if op not in _RANGE_OPS:
             raise ZxError(Status.INVALID_ARGS)
@@ -723,7 +744,8 @@ _RANGE_OPS: Final = (
     ZX_VMAR_OP_ALWAYS_NEED,
     ZX_VMAR_OP_PREFETCH,
 )
-# Those that act with the mapping's greatest permissions, as a protect would; and such a one may not go through a parent.
+# Those that act with the mapping's greatest permissions, as a protect would; and such a one may not go
+# through a parent.
 _DIRECT_OPS: Final = (ZX_VMAR_OP_COMMIT, ZX_VMAR_OP_DECOMMIT, ZX_VMAR_OP_PREFETCH)
 _WRITING_OPS: Final = (ZX_VMAR_OP_COMMIT, ZX_VMAR_OP_DECOMMIT, ZX_VMAR_OP_ZERO)
 

@@ -4,12 +4,12 @@
           ^                          ^
       mappings, children         family: which frames several page lists own together
 
-A snapshot copies the page list, not the pages: each frame then counts its owners, and whoever writes first gets a frame of its
-own. That yields what the kernel's hidden parents yield, with the same accounting. References and slices are further views of one
-page list.
+A snapshot copies the page list, not the pages: each frame then counts its owners, and whoever writes first
+gets a frame of its own. That yields what the kernel's hidden parents yield, with the same accounting.
+References and slices are further views of one page list.
 
-A VMO lives while it has handles, mappings or other references; its pages live while any view of their list does. Nothing here
-waits for Python's garbage collector.
+A VMO lives while it has handles, mappings or other references; its pages live while any view of their list
+does. Nothing here waits for Python's garbage collector.
 
 Source: zircon/kernel/vm/{vm_object_paged,vm_cow_pages}.cc, zircon/kernel/object/vm_object_dispatcher.cc.
 """
@@ -81,7 +81,8 @@ def round_size(size: int) -> int:
 class Attribution(NamedTuple):
     """How many bytes of physical memory a range of a VMO stands for.
 
-    *committed* counts every page in it, *private* those that no clone shares, *scaled* each page divided by its owners.
+    *committed* counts every page in it, *private* those that no clone shares, *scaled* each page divided by
+    its owners.
     """
 
     committed: int
@@ -118,8 +119,8 @@ class CloneFamily:
 class PageList:
     """The committed pages of a VMO and of its references and slices: page number -> frame.
 
-    Pages and ranges of pages (*first*, *end*) are page numbers here. A frame that is not in `family.owners` is this list's
-    alone and may be written.
+    Pages and ranges of pages (*first*, *end*) are page numbers here. A frame that is not in `family.owners`
+    is this list's alone and may be written.
     """
 
     __slots__ = ("family", "memory", "pages", "size", "views", "zero_mapped")
@@ -136,7 +137,9 @@ class PageList:
 
     @property
     def has_relatives(self) -> bool:
-        """Whether an absent page need not have been absent at the snapshot: today's kernel then refuses to decommit."""
+        """Whether an absent page need not have been absent at the snapshot: today's kernel then refuses to
+        decommit.
+        """
         return self.family.members > 1
 
     # Frames
@@ -309,7 +312,8 @@ class StreamSize:
 class VmObjectDispatcher(SoloDispatcher):
     """A VMO. Offsets and sizes are bytes.
 
-    Whoever makes one gives it to a handle, or takes a reference with `acquire`; it ends when the last of both goes.
+    Whoever makes one gives it to a handle, or takes a reference with `acquire`; it ends when the last of both
+    goes.
     """
 
     TYPE = ZX_OBJ_TYPE_VMO
@@ -363,8 +367,8 @@ class VmObjectDispatcher(SoloDispatcher):
     def create(cls, kernel: Kernel, size: int, options: int = 0, name: bytes = b"") -> VmObjectDispatcher:
         """A VMO of *size* bytes, all zero, nothing committed. *options* are ZX_VMO_*.
 
-        Errors, in order: INVALID_ARGS resizable and unbounded; OUT_OF_RANGE size; INVALID_ARGS unknown options;
-        OUT_OF_RANGE content larger than an unbounded VMO.
+        Errors, in order: INVALID_ARGS resizable and unbounded; OUT_OF_RANGE size; INVALID_ARGS unknown
+        options; OUT_OF_RANGE content larger than an unbounded VMO.
         """
         if options & ZX_VMO_RESIZABLE and options & ZX_VMO_UNBOUNDED:
             raise ZxError(Status.INVALID_ARGS)
@@ -467,7 +471,9 @@ class VmObjectDispatcher(SoloDispatcher):
         return self.stream
 
     def fault_limit(self, beyond_stream: bool) -> int:
-        """Up to which offset a mapping can be touched; with *beyond_stream*, to the end of the last page of content."""
+        """Up to which offset a mapping can be touched; with *beyond_stream*, to the end of the last page of
+        content.
+        """
         if beyond_stream and self.stream is not None:
             return min(self.size, round_up(self.stream.size))
         return self.size
@@ -490,7 +496,9 @@ class VmObjectDispatcher(SoloDispatcher):
         stream.size = size
 
     def set_stream_size(self, size: int) -> None:
-        """Say how many bytes are content; everything behind them, and all new ones, become zero: OUT_OF_RANGE beyond the VMO."""
+        """Say how many bytes are content; everything behind them, and all new ones, become zero: OUT_OF_RANGE
+        beyond the VMO.
+        """
         stream = self.keep_stream()
         old = stream.size
         if size == old:
@@ -508,7 +516,9 @@ class VmObjectDispatcher(SoloDispatcher):
     # Contents
 
     def check_access(self, offset: int, size: int) -> None:
-        """Whether `read` and `write` would take the range. In order: OUT_OF_RANGE overflow; BAD_STATE not cached; OUT_OF_RANGE."""
+        """Whether `read` and `write` would take the range. In order: OUT_OF_RANGE overflow; BAD_STATE not
+        cached; OUT_OF_RANGE.
+        """
         if offset + size > UINT64_MAX:
             raise ZxError(Status.OUT_OF_RANGE)
         if self.cache_policy != ZX_CACHE_POLICY_CACHED:
@@ -571,7 +581,8 @@ class VmObjectDispatcher(SoloDispatcher):
     def decommit(self, offset: int, size: int) -> None:
         """Make the pages of the range zero, and free them.
 
-        Errors, in order: OUT_OF_RANGE; NOT_SUPPORTED a VMO that is, or has, a snapshot; INVALID_ARGS not whole pages.
+        Errors, in order: OUT_OF_RANGE; NOT_SUPPORTED a VMO that is, or has, a snapshot; INVALID_ARGS not
+        whole pages.
         """
         if offset + size > self.size:
             raise ZxError(Status.OUT_OF_RANGE)
@@ -585,7 +596,9 @@ class VmObjectDispatcher(SoloDispatcher):
         self.pages.remove(first, end)
 
     def zero(self, offset: int, size: int) -> None:
-        """Make the range zero; whole pages of it are freed: OUT_OF_RANGE; BAD_STATE parts of pages, not cached; NO_MEMORY."""
+        """Make the range zero; whole pages of it are freed: OUT_OF_RANGE; BAD_STATE parts of pages, not
+        cached; NO_MEMORY.
+        """
         if offset + size > self.size:
             raise ZxError(Status.OUT_OF_RANGE)
         if (offset | size) & PAGE_MASK and self.cache_policy != ZX_CACHE_POLICY_CACHED:
@@ -645,7 +658,9 @@ class VmObjectDispatcher(SoloDispatcher):
             raise ZxError(Status.OUT_OF_RANGE)
 
     def set_cache_policy(self, policy: int) -> None:
-        """Errors, in order: INVALID_ARGS; BAD_STATE with pages that are not cached, mappings, children or a parent."""
+        """Errors, in order: INVALID_ARGS; BAD_STATE with pages that are not cached, mappings, children or a
+        parent.
+        """
         if policy & ~ZX_CACHE_POLICY_MASK:
             raise ZxError(Status.INVALID_ARGS)
         if (
@@ -660,12 +675,14 @@ class VmObjectDispatcher(SoloDispatcher):
     # Children
 
     def create_child(self, options: int, offset: int, size: int, *, copy_name: bool) -> VmObjectDispatcher:
-        """A child as ZX_VMO_CHILD_* *options* say, of *size* bytes; without NO_WRITE, which concerns its handle alone.
+        """A child as ZX_VMO_CHILD_* *options* say, of *size* bytes; without NO_WRITE, which concerns its
+        handle alone.
 
-        Errors, in order: OUT_OF_RANGE size; NOT_SUPPORTED discardable; INVALID_ARGS options; then by type. Slice: INVALID_ARGS
-        offset or beyond this VMO; NOT_SUPPORTED resizable; BAD_STATE not cached. Reference: INVALID_ARGS a range; NOT_SUPPORTED
-        of a slice, or resizable of one that is not; BAD_STATE not cached. Snapshots, all three kinds of which are full ones
-        here: INVALID_ARGS offset; OUT_OF_RANGE; BAD_STATE not cached; NOT_SUPPORTED of a slice.
+        Errors, in order: OUT_OF_RANGE size; NOT_SUPPORTED discardable; INVALID_ARGS options; then by type.
+        Slice: INVALID_ARGS offset or beyond this VMO; NOT_SUPPORTED resizable; BAD_STATE not cached.
+        Reference: INVALID_ARGS a range; NOT_SUPPORTED of a slice, or resizable of one that is not; BAD_STATE
+        not cached. Snapshots, all three kinds of which are full ones here: INVALID_ARGS offset; OUT_OF_RANGE;
+        BAD_STATE not cached; NOT_SUPPORTED of a slice.
         """
         rounded = round_size(size)
         if self.discardable:

@@ -1,0 +1,58 @@
+"""The host: a process outside the machine, with a real handle table, through which Python makes system calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jacinth.kernel.handle import Handle
+from jacinth.kernel.process import ProcessDispatcher, SharedState
+from jacinth.kernel.thread import ThreadDispatcher
+from jacinth.kernel.vm.aspace import PRIVATE_ASPACE_BASE, PRIVATE_ASPACE_SIZE
+from jacinth.kernel.vm.vmar import VmAddressRegionDispatcher
+from jacinth.syscalls import table  # noqa: F401
+from jacinth.syscalls.door import HostSys
+
+if TYPE_CHECKING:
+    from jacinth.kernel.kernel import Kernel
+    from jacinth.kernel.object import Dispatcher
+
+
+class HostProcess(ProcessDispatcher):
+    """It belongs to the root job, whose policy it has, but is no child of it: killing everything leaves the host alive."""
+
+    __slots__ = ()
+
+    def __init__(self, kernel: Kernel) -> None:
+        shared = SharedState(kernel, PRIVATE_ASPACE_BASE, PRIVATE_ASPACE_SIZE)
+        super().__init__(kernel.root_job, b"host", shared, False, None)
+
+    def kill(self, return_code: int) -> None:
+        """The host cannot be killed from inside."""
+
+
+class HostThread(ThreadDispatcher):
+    __slots__ = ()
+
+    def kill(self) -> None:
+        """The host cannot be killed from inside."""
+
+
+class Host:
+    """`k.host`: `sys` makes raw calls; `process`, `root_vmar`, `root_job` are handle values."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.dispatcher = HostProcess(kernel)
+        self.thread = HostThread(self.dispatcher, b"host")
+        self.sys = HostSys(self.thread)
+        kernel.current = self.thread
+        self.process = self.add(self.dispatcher)
+        self.root_vmar = self.add(VmAddressRegionDispatcher.root(self.dispatcher.shared.aspace))
+        self.root_job = self.add(kernel.root_job)
+
+    def add(self, dispatcher: Dispatcher, rights: int | None = None) -> int:
+        """A new handle of the host to *dispatcher*, with its type's default rights unless said otherwise. Answers its value."""
+        return self.dispatcher.handles.add(Handle(dispatcher, dispatcher.DEFAULT_RIGHTS if rights is None else rights))
+
+    def close(self) -> None:
+        """Close every handle."""
+        self.dispatcher.shared.leave()

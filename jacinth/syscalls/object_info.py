@@ -1,0 +1,298 @@
+"""`zx_object_get_info`: one function a topic.
+
+Source: docs/reference/syscalls/object_get_info.md; order from zircon/kernel/lib/syscalls/object_info.cc: the handle, then the
+record, then the buffer, then the counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from jacinth import abi
+from jacinth.abi import (
+    ZX_RIGHT_ENUMERATE,
+    ZX_RIGHT_INSPECT,
+    ZX_RIGHT_MANAGE_PROCESS,
+    ZX_RIGHT_MANAGE_THREAD,
+    Status,
+    Struct,
+    ZxError,
+)
+from jacinth.kernel.ipc.socket import SocketDispatcher
+from jacinth.kernel.ipc.timer import TimerDispatcher
+from jacinth.kernel.job import JobDispatcher, JobState
+from jacinth.kernel.object import Dispatcher
+from jacinth.kernel.process import ProcessDispatcher, ProcessState
+from jacinth.kernel.thread import ThreadDispatcher, ThreadState
+from jacinth.kernel.vm.vmar import VmAddressRegionDispatcher
+from jacinth.kernel.vm.vmo import VmObjectDispatcher
+from jacinth.syscalls.door import Call, UserOut, syscall
+
+Record = Struct | int
+Topic = Callable[[Call, int], Record | Sequence[Record]]
+
+_TOPICS: Final[dict[int, Topic]] = {}
+
+
+@syscall
+def zx_object_get_info(
+    call: Call, handle: int, topic: int, buffer: UserOut, buffer_size: int, actual: UserOut, avail: UserOut
+) -> None:
+    """Records about an object; *actual* counts those written, *avail* those there are.
+
+    Rights: INSPECT on handle for most topics, ENUMERATE for lists of children, none for ZX_INFO_HANDLE_*.
+    Errors, in order: NOT_SUPPORTED topic; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; BAD_STATE; INVALID_ARGS buffer;
+    BUFFER_TOO_SMALL where a topic has one record and it does not fit (the counts are written all the same).
+    """
+    if topic == abi.ZX_INFO_HANDLE_VALID:
+        # Asking whether a handle is valid is no use of a bad one: no policy.
+        if call.handles.get(handle) is None:
+            raise ZxError(Status.BAD_HANDLE)
+        return
+    get = _TOPICS.get(topic)
+    if get is None:
+        raise ZxError(Status.NOT_SUPPORTED)
+    records = get(call, handle)
+    single = not isinstance(records, Sequence)
+    packed = [_pack(record) for record in ([records] if single else records)]  # type: ignore[list-item, union-attr]
+    room = buffer_size // len(packed[0]) if packed else 0
+    written = min(len(packed), room)
+    buffer.write(b"".join(packed[:written]))
+    actual.set(written)
+    avail.set(len(packed))
+    if single and not written:
+        raise ZxError(Status.BUFFER_TOO_SMALL)
+
+
+def _pack(record: Record) -> bytes:
+    return record.to_bytes(8, "little") if isinstance(record, int) else record.pack()
+
+
+def _topic(*numbers: int) -> Callable[[Topic], Topic]:
+    def register(function: Topic) -> Topic:
+        for number in numbers:
+            _TOPICS[number] = function
+        return function
+
+    return register
+
+
+# ---- Any object ------------------------------------------------------------------------------------------------------------
+
+
+@_topic(abi.ZX_INFO_HANDLE_BASIC)
+def _handle_basic(call: Call, value: int) -> Record:
+    handle = call.handle(value)
+    object_ = handle.object
+    return abi.zx_info_handle_basic_t(
+        koid=object_.koid, rights=handle.rights, type=object_.TYPE, related_koid=object_.related_koid
+    )
+
+
+@_topic(abi.ZX_INFO_HANDLE_COUNT)
+def _handle_count(call: Call, value: int) -> Record:
+    object_ = call.dispatcher(value, Dispatcher, ZX_RIGHT_INSPECT)
+    return abi.zx_info_handle_count_t(handle_count=object_.handle_count)
+
+
+# ---- Tasks -----------------------------------------------------------------------------------------------------------------
+
+
+@_topic(abi.ZX_INFO_JOB)
+def _job(call: Call, value: int) -> Record:
+    job = call.dispatcher(value, JobDispatcher, ZX_RIGHT_INSPECT)
+    return abi.zx_info_job_t(
+        return_code=job.return_code, exited=job.state is JobState.DEAD, kill_on_oom=job.kill_on_oom, debugger_attached=False
+    )
+
+
+@_topic(abi.ZX_INFO_JOB_CHILDREN)
+def _job_children(call: Call, value: int) -> Sequence[Record]:
+    job = call.dispatcher(value, JobDispatcher, ZX_RIGHT_ENUMERATE)
+    return [child.koid for child in job.jobs()]
+
+
+@_topic(abi.ZX_INFO_JOB_PROCESSES)
+def _job_processes(call: Call, value: int) -> Sequence[Record]:
+    job = call.dispatcher(value, JobDispatcher, ZX_RIGHT_ENUMERATE)
+    return [process.koid for process in job.processes()]
+
+
+@_topic(abi.ZX_INFO_PROCESS)
+def _process(call: Call, value: int) -> Record:
+    process = call.dispatcher(value, ProcessDispatcher, ZX_RIGHT_INSPECT)
+    flags = 0
+    if process.state is not ProcessState.INITIAL:
+        flags |= abi.ZX_INFO_PROCESS_FLAG_STARTED
+    if process.state in (ProcessState.DYING, ProcessState.DEAD):
+        flags |= abi.ZX_INFO_PROCESS_FLAG_EXITED | abi.ZX_INFO_PROCESS_FLAG_STARTED
+    return abi.zx_info_process_t(return_code=process.return_code, start_time=process.start_time, flags=flags)
+
+
+@_topic(abi.ZX_INFO_PROCESS_THREADS)
+def _process_threads(call: Call, value: int) -> Sequence[Record]:
+    process = call.dispatcher(value, ProcessDispatcher, ZX_RIGHT_ENUMERATE)
+    return [thread.koid for thread in process.threads()]
+
+
+@_topic(abi.ZX_INFO_PROCESS_HANDLE_STATS)
+def _process_handle_stats(call: Call, value: int) -> Record:
+    process = call.dispatcher(value, ProcessDispatcher, ZX_RIGHT_INSPECT)
+    info = abi.zx_info_process_handle_stats_t()
+    counts = [0] * len(info.handle_count)
+    for _, handle in process.handles:
+        counts[handle.object.TYPE] += 1
+    return abi.zx_info_process_handle_stats_t(handle_count=counts)
+
+
+@_topic(abi.ZX_INFO_HANDLE_TABLE)
+def _handle_table(call: Call, value: int) -> Sequence[Record]:
+    rights = ZX_RIGHT_INSPECT | ZX_RIGHT_MANAGE_PROCESS | ZX_RIGHT_MANAGE_THREAD
+    process = call.dispatcher(value, ProcessDispatcher, rights)
+    return [
+        abi.zx_info_handle_extended_t(
+            type=handle.object.TYPE,
+            handle_value=number,
+            rights=handle.rights,
+            reserved=0,
+            koid=handle.object.koid,
+            related_koid=handle.object.related_koid,
+            peer_owner_koid=0,
+        )
+        for number, handle in process.handles
+    ]
+
+
+@_topic(abi.ZX_INFO_THREAD)
+def _thread(call: Call, value: int) -> Record:
+    thread = call.dispatcher(value, ThreadDispatcher, ZX_RIGHT_INSPECT)
+    # A dead thread runs nowhere.
+    cpus = 0 if thread.state is ThreadState.DEAD else (1 << call.kernel.engine.cpus) - 1
+    return abi.zx_info_thread_t(
+        state=thread.info_state,
+        wait_exception_channel_type=abi.ZX_EXCEPTION_CHANNEL_TYPE_NONE,
+        cpu_affinity_mask=abi.zx_cpu_set_t(mask=[cpus, 0, 0, 0, 0, 0, 0, 0]),
+    )
+
+
+@_topic(abi.ZX_INFO_THREAD_STATS)
+def _thread_stats(call: Call, value: int) -> Record:
+    thread = call.dispatcher(value, ThreadDispatcher, ZX_RIGHT_INSPECT)
+    if thread.state is ThreadState.DEAD:
+        raise ZxError(Status.BAD_STATE)
+    return abi.zx_info_thread_stats_t(total_runtime=thread.runtime, last_scheduled_cpu=0)
+
+
+@_topic(abi.ZX_INFO_TASK_STATS)
+def _task_stats(call: Call, value: int) -> Record:
+    process = call.dispatcher(value, ProcessDispatcher, ZX_RIGHT_INSPECT)
+    usage = process.memory_usage()
+    return abi.zx_info_task_stats_t(
+        mem_mapped_bytes=usage.mapped,
+        mem_private_bytes=usage.private,
+        mem_shared_bytes=usage.shared,
+        mem_scaled_shared_bytes=usage.scaled_shared,
+        mem_fractional_scaled_shared_bytes=usage.scaled_shared_fraction,
+    )
+
+
+@_topic(abi.ZX_INFO_TASK_STATS_V1)
+def _task_stats_v1(call: Call, value: int) -> Record:
+    return _prefix(abi.zx_info_task_stats_v1_t, _task_stats(call, value))
+
+
+@_topic(abi.ZX_INFO_TASK_RUNTIME)
+def _task_runtime(call: Call, value: int) -> Record:
+    match call.dispatcher(value, Dispatcher, ZX_RIGHT_INSPECT):
+        case ThreadDispatcher() as thread:
+            runtime = thread.runtime
+        case ProcessDispatcher() as process:
+            runtime = process.runtime()
+        case JobDispatcher() as job:
+            runtime = job.aggregated_runtime + sum(process.runtime() for process in job.processes())
+        case _:
+            raise ZxError(Status.WRONG_TYPE)
+    return abi.zx_info_task_runtime_t(cpu_time=runtime)
+
+
+@_topic(abi.ZX_INFO_TASK_RUNTIME_V1)
+def _task_runtime_v1(call: Call, value: int) -> Record:
+    return _prefix(abi.zx_info_task_runtime_v1_t, _task_runtime(call, value))
+
+
+# ---- Memory ----------------------------------------------------------------------------------------------------------------
+
+
+@_topic(abi.ZX_INFO_PROCESS_MAPS)
+def _process_maps(call: Call, value: int) -> Sequence[Record]:
+    process = call.dispatcher(value, ProcessDispatcher, ZX_RIGHT_INSPECT)
+    return [record for aspace in process.aspaces() for record in aspace.maps()]
+
+
+@_topic(abi.ZX_INFO_VMAR_MAPS)
+def _vmar_maps(call: Call, value: int) -> Sequence[Record]:
+    return call.dispatcher(value, VmAddressRegionDispatcher, ZX_RIGHT_INSPECT).maps()
+
+
+@_topic(abi.ZX_INFO_PROCESS_VMOS)
+def _process_vmos(call: Call, value: int) -> Sequence[Record]:
+    process = call.dispatcher(value, ProcessDispatcher, ZX_RIGHT_INSPECT)
+    if process.state is not ProcessState.RUNNING:
+        raise ZxError(Status.BAD_STATE)
+    return [*_handle_vmos(process), *(record for aspace in process.aspaces() for record in aspace.vmos())]
+
+
+def _handle_vmos(process: ProcessDispatcher) -> Iterable[Any]:
+    for _, handle in process.handles:
+        if isinstance(handle.object, VmObjectDispatcher):
+            info = handle.object.info(handle.rights)
+            info.flags |= abi.ZX_INFO_VMO_VIA_HANDLE
+            yield info
+
+
+@_topic(abi.ZX_INFO_VMO)
+def _vmo(call: Call, value: int) -> Record:
+    handle = call.handle(value)
+    if not isinstance(handle.object, VmObjectDispatcher):
+        raise ZxError(Status.WRONG_TYPE)
+    info = handle.object.info(handle.rights)
+    info.flags |= abi.ZX_INFO_VMO_VIA_HANDLE
+    return info
+
+
+@_topic(abi.ZX_INFO_VMAR)
+def _vmar(call: Call, value: int) -> Record:
+    return call.dispatcher(value, VmAddressRegionDispatcher, ZX_RIGHT_INSPECT).info()
+
+
+def _prefix(cls: type[Struct], record: Record | Sequence[Record]) -> Struct:
+    """An older version of a record: every one was extended at its end."""
+    assert isinstance(record, Struct)
+    return cls.unpack(record.pack()[: cls.SIZE])
+
+
+def _older(topic: int, newest: int, cls: type[Struct]) -> None:
+    """Register *topic*, which shows of every record of *newest* what fits *cls*."""
+    get = _TOPICS[newest]
+
+    def older(call: Call, value: int) -> Record | Sequence[Record]:
+        records = get(call, value)
+        if isinstance(records, Sequence):
+            return [_prefix(cls, record) for record in records]
+        return _prefix(cls, records)
+
+    _TOPICS[topic] = older
+
+
+# ---- IPC -------------------------------------------------------------------------------------------------------------------
+
+
+@_topic(abi.ZX_INFO_SOCKET)
+def _socket(call: Call, value: int) -> Record:
+    return call.dispatcher(value, SocketDispatcher, ZX_RIGHT_INSPECT).info()
+
+
+@_topic(abi.ZX_INFO_TIMER)
+def _timer(call: Call, value: int) -> Record:
+    return call.dispatcher(value, TimerDispatcher, ZX_RIGHT_INSPECT).info()
