@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from jacinth.abi.table import SYSCALLS
 from jacinth.sdk.headers import write_headers
-
 from jacinth.sdk.linkstub import shared_object, stub_assembly
 from jacinth.version import __version__
 
@@ -134,8 +134,6 @@ def build_sdk(compiler: Compiler) -> Path:
 
 
 def _make_sdk(compiler: Compiler, directory: Path) -> None:
-    from jacinth.abi import SYSCALLS
-
     write_headers(directory / "include")
     lib = directory / "lib"
     lib.mkdir()

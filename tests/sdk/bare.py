@@ -9,7 +9,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from unicorn import UC_ARCH_X86, UC_HOOK_INSN, UC_MODE_64, UC_PROT_ALL, Uc
+from unicorn import UC_ARCH_X86, UC_ERR_INSN_INVALID, UC_HOOK_INSN, UC_MODE_64, UC_PROT_ALL, Uc, UcError
 from unicorn.x86_const import (
     UC_X86_INS_SYSCALL,
     UC_X86_REG_FS_BASE,
@@ -63,6 +63,7 @@ class Outcome:
     exit_code: int
     output: bytes  # of standard output and standard error
     calls: list[str]
+    trapped: bool = False  # it ended with a ud2
 
 
 class Bare:
@@ -77,7 +78,9 @@ class Bare:
         environ: Sequence[bytes] = (),
         *,
         socket: bool = True,
+        handles: Mapping[int, int] | None = None,
     ) -> Outcome:
+        """Run *program* to its end. *handles* are PA_HND words and values beside the usual ones."""
         self.uc = uc = Uc(UC_ARCH_X86, UC_MODE_64)
         self.outcome = Outcome(-1, b"", [])
         self.fault: str | None = None
@@ -88,6 +91,7 @@ class Bare:
             pa_hnd(PA_VMAR_ROOT): VMAR,
             pa_hnd(PA_THREAD_SELF): THREAD,
             **({pa_hnd(PA_FD, 1): SOCKET, pa_hnd(PA_FD, 2): SOCKET} if socket else {}),
+            **(handles or {}),
         }
         self.message = pack_processargs(args, environ, (), list(infos))
         self.handles = list(infos.values())
@@ -104,7 +108,12 @@ class Bare:
         uc.reg_write(UC_X86_REG_RDI, BOOTSTRAP)
         uc.reg_write(UC_X86_REG_RSI, VDSO_BASE)
         uc.hook_add(UC_HOOK_INSN, self._syscall, None, 1, 0, UC_X86_INS_SYSCALL)
-        uc.emu_start(base + image.entry, 0, count=400_000_000)
+        try:
+            uc.emu_start(base + image.entry, 0, count=400_000_000)
+        except UcError as error:
+            if error.errno != UC_ERR_INSN_INVALID:
+                raise
+            self.outcome.trapped = True
         if self.fault is not None:
             raise AssertionError(self.fault)
         return self.outcome
