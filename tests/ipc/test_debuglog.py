@@ -24,7 +24,7 @@ from jacinth.abi import (
     ZX_RSRC_KIND_ROOT,
     ZX_RSRC_KIND_SYSTEM,
     ZX_RSRC_SYSTEM_DEBUGLOG_BASE,
-    ZX_RSRC_SYSTEM_POWER_BASE,
+    ZX_RSRC_SYSTEM_VMEX_BASE,
 )
 from jacinth.kernel.resource import ResourceDispatcher
 
@@ -69,7 +69,7 @@ def record(data: bytes) -> tuple[Any, ...]:
 
 def test_who_may_make_a_log(k: Any, zx: Any, resource: int) -> None:
     root = k.host.add(ResourceDispatcher(k, ZX_RSRC_KIND_ROOT, 0, 0))
-    power = k.host.add(ResourceDispatcher(k, ZX_RSRC_KIND_SYSTEM, ZX_RSRC_SYSTEM_POWER_BASE, 1))
+    power = k.host.add(ResourceDispatcher(k, ZX_RSRC_KIND_SYSTEM, ZX_RSRC_SYSTEM_VMEX_BASE, 1))
     _, event = zx.zx_event_create(0)
     assert zx.zx_debuglog_create(ZX_HANDLE_INVALID, 0)[0] == ZX_OK
     assert zx.zx_debuglog_create(root, ZX_LOG_FLAG_READABLE)[0] == ZX_OK

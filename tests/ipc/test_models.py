@@ -337,3 +337,4 @@ TestDatagramModel = DatagramModel.TestCase
 TestPortModel = PortModel.TestCase
 for case in (TestChannelModel, TestSocketModel, TestDatagramModel, TestPortModel):
     case.settings = FEW
+del case
