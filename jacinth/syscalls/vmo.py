@@ -44,6 +44,7 @@ from jacinth.abi import (
     ZxError,
 )
 from jacinth.kernel.handle import Handle
+from jacinth.kernel.resource import ResourceDispatcher
 from jacinth.kernel.vm.vmo import PAGE_MASK, VmObjectDispatcher, round_size
 from jacinth.syscalls.door import Call, HandleOut, UserIn, UserInOut, UserOut, syscall
 
@@ -272,7 +273,8 @@ def zx_vmo_replace_as_executable(call: Call, handle: int, vmex: int, out: Handle
         if vmex == ZX_HANDLE_INVALID:
             call.check_policy(ZX_POL_AMBIENT_MARK_VMO_EXEC)
         else:
-            validate_resource(call, vmex, ZX_RSRC_KIND_SYSTEM, ZX_RSRC_SYSTEM_VMEX_BASE, 1)
+            resource = call.dispatcher(vmex, ResourceDispatcher, 0)
+            resource.require(ZX_RSRC_KIND_SYSTEM, ZX_RSRC_SYSTEM_VMEX_BASE)
     except ZxError as error:
         refused = error
     old = call.handles.transfer(handle)

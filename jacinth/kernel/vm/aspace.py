@@ -254,7 +254,7 @@ class VmAspace:
         return place
 
     def read_user(self, address: int, size: int) -> bytes:
-        """Copy *size* bytes in: INVALID_ARGS where not all of them can be read; NO_MEMORY more than 256 MiB."""
+        """Copy *size* bytes in: INVALID_ARGS where not all can be read; NO_MEMORY more than 256 MiB."""
         inside = address & PAGE_MASK
         if inside + size <= PAGE_SIZE:
             if not size:
@@ -273,7 +273,7 @@ class VmAspace:
         return bytes(data)
 
     def write_user(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        """Copy *data* out. INVALID_ARGS where not all of it can be written, and then nothing is; NO_MEMORY."""
+        """Copy *data* out: INVALID_ARGS where not all can be written, and then nothing is; NO_MEMORY."""
         size = len(data)
         inside = address & PAGE_MASK
         if inside + size <= PAGE_SIZE:
