@@ -120,8 +120,8 @@ _MEMBERS: Final = {
     ("zx_channel_call_args_t", "wr_handles"): "const zx_handle_t* wr_handles",
     ("zx_channel_call_args_t", "rd_handles"): "zx_handle_t* rd_handles",
     ("zx_channel_call_etc_args_t", "wr_bytes"): "const void* wr_bytes",
-    ("zx_channel_call_etc_args_t", "wr_handles"): "zx_handle_disposition_t* wr_handles",
-    ("zx_channel_call_etc_args_t", "rd_handles"): "zx_handle_info_t* rd_handles",
+    ("zx_channel_call_etc_args_t", "wr_handles"): "struct zx_handle_disposition* wr_handles",
+    ("zx_channel_call_etc_args_t", "rd_handles"): "struct zx_handle_info* rd_handles",
     ("zx_channel_iovec_t", "buffer"): "const void* buffer",
     ("zx_exception_context_t", "arch"): "struct { union { zx_x86_64_exc_data_t x86_64; } u; } arch",
     ("zx_info_maps_v1_t", "mapping"): "union { zx_info_maps_mapping_v1_t mapping; } u",
@@ -132,6 +132,12 @@ _MEMBERS: Final = {
     ),
     ("zx_port_packet_t", "user"): "zx_packet_user_t user",
 }  # fmt: skip
+
+# Answers that are no number; to the kernel, which does not see these calls, they are.
+_RETURNS: Final = {
+    "zx_status_get_string": "const char*",
+    "zx_system_get_version_string": "zx_string_view_t",
+}
 
 _PROCESSARGS: Final = """#define ZX_PROCARGS_PROTOCOL ((uint32_t)0x4150585du)
 #define ZX_PROCARGS_VERSION ((uint32_t)0x1000u)
@@ -197,7 +203,8 @@ def prototype(row: SyscallRow) -> list[str]:
         attributes = " __NO_RETURN"
     elif row.name in _CONST_CALLS:
         attributes = " __CONST"
-    return [f"extern {row.returns} {prefix}{row.name}({parameters}){attributes};" for prefix in ("", "_")]
+    returns = _RETURNS.get(row.name, row.returns)
+    return [f"extern {returns} {prefix}{row.name}({parameters}){attributes};" for prefix in ("", "_")]
 
 
 def _parameter(param: Param) -> str:

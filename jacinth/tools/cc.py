@@ -139,11 +139,14 @@ def _make_sdk(compiler: Compiler, directory: Path) -> None:
     lib.mkdir()
     (lib / "libzircon.so").write_bytes(shared_object(SYSCALLS))
     (lib / "syscalls.S").write_text(stub_assembly(SYSCALLS))
-    sources = sorted([*(_SDK / "src").glob("*.c"), *(_SDK / "src").glob("*.S"), lib / "syscalls.S"])
+    sources: list[str] = []
+    for path in (*sorted((_SDK / "src").glob("*.[cS]")), lib / "syscalls.S"):
+        # Said for each file, since the driver may be for C++.
+        sources += ["-x", "c" if path.suffix == ".c" else "assembler-with-cpp", str(path)]
     # The loops in memcpy are not to be recognized as memcpy.
     own = ["-fno-builtin"] if compiler.is_clang else ["-fno-tree-loop-distribute-patterns"]
     flags = [*_compile_flags(compiler, directory, pie=True), *own, "-std=gnu11", "-O2", "-Wall", "-Wextra"]
-    _run([*compiler.command, *flags, "-c", *map(str, sources)], cwd=lib)
+    _run([*compiler.command, *flags, "-c", *sources], cwd=lib)
     objects = sorted(path.name for path in lib.glob("*.o") if path.name != "crt1.o")
     archiver = _ask(compiler.command, "-print-prog-name=ar")
     _run([archiver, "rcs", "libjacinth.a", *objects], cwd=lib)

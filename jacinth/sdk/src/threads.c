@@ -124,7 +124,7 @@ static _Noreturn void leave(struct thread* self) {
   }
   // Nobody will join it: the stack goes with the thread, in one call that needs none.
   zx_vmar_unmap_handle_close_thread_exit(__jx_vmar_root, self->region, self->region_size, self->handle);
-  __builtin_trap();
+  zx_thread_exit();  // that call returns where it can do none of it
 }
 
 HIDDEN _Noreturn void __jx_thread_main(struct thread* self) {
