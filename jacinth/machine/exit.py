@@ -11,7 +11,7 @@ class Syscall:
     """The guest executed its syscall instruction. Number and arguments are in the context's registers."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: a frozen one takes 0.8 us longer to make, on the hottest path but one
 class PageFault:
     """An access that the address space does not allow as it stands."""
 
@@ -21,7 +21,7 @@ class PageFault:
     code: int  # the CPU's own error code
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CpuException:
     """A CPU exception other than a page fault, by the CPU's own numbers."""
 

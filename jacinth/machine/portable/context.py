@@ -7,8 +7,9 @@ import ctypes
 import struct
 from typing import TYPE_CHECKING, Final
 
+from jacinth.machine.interface import AddressSpace
 from jacinth.machine.portable import cpu as layout
-from jacinth.machine.portable.paging import Space
+from jacinth.machine.portable.paging import PageTable, Space, UnifiedView
 from jacinth.machine.x86_64 import DebugRegs, FpRegs, GeneralRegs, Rflags
 
 if TYPE_CHECKING:
@@ -35,9 +36,8 @@ class PortableContext:
         "_engine",
         "_own",
         "_own_address",
-        "_own_fp",
-        "_own_general",
         "_own_regs",
+        "_own_state",
         "_regs",
         "step_pending",
     )
@@ -46,42 +46,38 @@ class PortableContext:
         size = (engine.cpu.fp_end + 7) // 8 * 8
         store = (ctypes.c_char * size)()
         self._engine = engine
-        self._aspace = aspace
+        self._aspace: Space = aspace
         self._debug = DebugRegs()
         self._own_address = ctypes.addressof(store)
         self._own = memoryview(store).cast("B")
-        self._own_general = self._own[: layout.GENERAL_END]
-        self._own_fp = self._own[layout.FP_START : engine.cpu.fp_end]
+        self._own_state = self._own[: engine.cpu.fp_end]
         self._own_regs = self._own.cast("Q")
         self._regs = self._own_regs  # where the registers are now, as 64-bit numbers
         self.step_pending = False  # a single step ended, and the trap has not been told yet
-        self._own_general[:] = engine.pristine_general
-        self._own_fp[:] = engine.pristine_fp
+        self._own_state[:] = engine.pristine
 
     # The engine's.
 
     def park(self) -> None:
         """Take the registers out of the CPU."""
-        engine = self._engine
-        self._own_general[:] = engine.env_general
-        self._own_fp[:] = engine.env_fp
+        self._own_state[:] = self._engine.state
         self._regs = self._own_regs
 
     def load(self) -> None:
         """Put the registers into the CPU."""
         engine = self._engine
-        engine.env_general[:] = self._own_general
-        engine.env_fp[:] = self._own_fp
+        engine.state[:] = self._own_state
         self._regs = engine.env
 
     # The kernel's.
 
     @property
-    def aspace(self) -> Space:
+    def aspace(self) -> AddressSpace:
         return self._aspace
 
     @aspace.setter
-    def aspace(self, value: Space) -> None:
+    def aspace(self, value: AddressSpace) -> None:
+        assert isinstance(value, PageTable | UnifiedView)
         self._aspace = value
         self._engine.attend(self)
 
@@ -121,8 +117,8 @@ class PortableContext:
 
     def start(self, pc: int, sp: int, arg1: int, arg2: int, tp: int, abi_reg: int) -> None:
         """*tp* is the FS base, *abi_reg* the GS base; the arguments go to rdi and rsi."""
-        self._set_all(GeneralRegs(rip=pc, rsp=sp, rdi=arg1, rsi=arg2, fs_base=tp, gs_base=abi_reg))
-        self._window(layout.FP_START, len(self._own_fp))[:] = self._engine.pristine_fp
+        self._window(layout.FP_START, self._engine.cpu.fp_end)[:] = self._engine.pristine[layout.FP_START :]
+        self.set_general(GeneralRegs(rip=pc, rsp=sp, rdi=arg1, rsi=arg2, fs_base=tp, gs_base=abi_reg))
         self.step_pending = False
 
     def general(self) -> GeneralRegs:
@@ -140,7 +136,25 @@ class PortableContext:
 
     def set_general(self, regs: GeneralRegs) -> None:
         """Of rflags the bits that level 3 may change are taken."""
-        self._set_all(regs)
+        g = regs
+        # fmt: off
+        values = (
+            g.rax, g.rcx, g.rdx, g.rbx, g.rsp, g.rbp, g.rsi, g.rdi, g.r8, g.r9, g.r10, g.r11, g.r12, g.r13,
+            g.r14,
+            g.r15,
+        )
+        # fmt: on
+        registers = self._regs
+        self._window(0, layout.GENERAL_END)[:] = self._engine.pristine[: layout.GENERAL_END]
+        _GENERAL.pack_into(registers, 0, *[value & _MASK for value in values])
+        self.pc = g.rip
+        flags = g.rflags & Rflags.USER | Rflags.ALWAYS | Rflags.IF
+        # Unicorn keeps the arithmetic flags and the direction flag apart.
+        registers[_EFLAGS] = flags & ~(Rflags.ARITHMETIC | Rflags.DF)
+        registers[layout.CC_SRC // 8] = flags & Rflags.ARITHMETIC
+        struct.pack_into("<Ii", registers, layout.CC_OP, layout.CC_OP_EFLAGS, -1 if flags & Rflags.DF else 1)
+        registers[_FS_BASE] = g.fs_base & _MASK
+        registers[_GS_BASE] = g.gs_base & _MASK
 
     def fp(self) -> FpRegs:
         window = self._window(0, self._engine.cpu.fp_end)
@@ -195,27 +209,9 @@ class PortableContext:
     def _address(self) -> int:
         return self._own_address if self._regs is self._own_regs else self._engine.cpu.env_address
 
-    def _window(self, start: int, size: int) -> memoryview:
+    def _window(self, start: int, end: int) -> memoryview:
         whole = self._own if self._regs is self._own_regs else self._engine.cpu.window
-        return whole[start : start + size]
-
-    def _set_all(self, g: GeneralRegs) -> None:
-        # fmt: off
-        values = (
-            g.rax, g.rcx, g.rdx, g.rbx, g.rsp, g.rbp, g.rsi, g.rdi, g.r8, g.r9, g.r10, g.r11, g.r12, g.r13, g.r14, g.r15
-        )
-        # fmt: on
-        regs = self._regs
-        self._window(0, layout.GENERAL_END)[:] = self._engine.pristine_general
-        _GENERAL.pack_into(regs, 0, *[value & _MASK for value in values])
-        self.pc = g.rip
-        flags = g.rflags & Rflags.USER | Rflags.ALWAYS | Rflags.IF
-        # Unicorn keeps the arithmetic flags and the direction flag apart.
-        regs[_EFLAGS] = flags & ~(Rflags.ARITHMETIC | Rflags.DF)
-        regs[layout.CC_SRC // 8] = flags & Rflags.ARITHMETIC
-        struct.pack_into("<Ii", regs, layout.CC_OP, layout.CC_OP_EFLAGS, -1 if flags & Rflags.DF else 1)
-        regs[_FS_BASE] = g.fs_base & _MASK
-        regs[_GS_BASE] = g.gs_base & _MASK
+        return whole[start:end]
 
 
 def _tag(register: bytes) -> int:

@@ -13,7 +13,7 @@ import ctypes
 import itertools
 import struct
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from jacinth.machine.memory import PhysicalMemory
 from jacinth.machine.portable import unicorn_abi as abi
@@ -103,7 +103,9 @@ class Cpu:
         """Add a hook over all addresses; *callback* is a ctypes function, kept alive here, or an address."""
         out = ctypes.c_size_t()
         self._hooks.append(callback)
-        pointer = callback if isinstance(callback, int) else ctypes.cast(callback, ctypes.c_void_p)  # type: ignore[arg-type]
+        pointer: Any = callback
+        if not isinstance(callback, int):
+            pointer = ctypes.cast(pointer, ctypes.c_void_p)
         everywhere = (1, 0)
         extra = (ctypes.c_int(instruction),) if instruction else ()
         self._call(self.lib.uc_hook_add(self.uc, ctypes.byref(out), kind, pointer, None, *everywhere, *extra))
@@ -117,6 +119,7 @@ class Cpu:
             self.write(register, mark)
         size = abi.malloc_usable_size(self.cpu)
         self.structure = _window(self.cpu, size)
+        self.words = self.structure[: size // 4 * 4].cast("I")
         env = _only(self.structure, struct.pack("<16Q", *marks), "registers")
         for register in abi.REG_GENERAL:
             self.write(register, 0)
@@ -130,8 +133,12 @@ class Cpu:
         self._call(self.lib.uc_reg_write(self.uc, abi.REG_XMM0, (ctypes.c_uint64 * 2)()))
         self.write(abi.REG_MXCSR, 0x1F80)
         self.write(abi.REG_FPCW, 0x37F)
+        self.write(abi.REG_FPTAG, 0xFFFF)
         self.mxcsr = window[: self.xmm].tobytes().rindex(struct.pack("<I", 0x1F80))
         self.fp_end = self.xmm + 16 * XMM_STRIDE
+        # Everything that a context owns. What lies between its two parts is the same for all contexts, but
+        # for cr2 and cr3.
+        self.state = window[: self.fp_end]
 
     def _hide_random(self) -> None:
         """Clear rdrand in the CPU's features: cpuid hides it, and the instruction is undefined."""

@@ -10,7 +10,7 @@ context without leaving Unicorn. Only an idle CPU and a used up budget leave.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from jacinth.machine.exit import PREEMPTED, SYSCALL, CpuException, Exit, PageFault
 from jacinth.machine.interface import AddressSpace, Context, Trap
@@ -19,13 +19,15 @@ from jacinth.machine.portable import cpu as layout
 from jacinth.machine.portable import unicorn_abi as abi
 from jacinth.machine.portable.context import PortableContext
 from jacinth.machine.portable.cpu import Cpu, MachineError
-from jacinth.machine.portable.paging import EXECUTE, READ, WRITE, PageTable, Space, UnifiedView
+from jacinth.machine.portable.paging import EXECUTE, READ, WRITE, FrameUses, PageTable, Space, UnifiedView
 from jacinth.machine.x86_64 import PageFaultCode, Vector
 
 QUANTUM: Final = 400_000  # blocks: a few milliseconds
 _FINISH: Final = 0x4A  # our vector for "the syscall instruction is complete, now switch"
 _RIP: Final = layout.RIP // 8
 _CR2: Final = layout.CR2 // 8
+_CR3: Final = layout.CR3 // 8
+_Trap = Callable[[int, Exit], "PortableContext | None"]
 _GENERAL_PROTECTION: Final = CpuException(Vector.GP, 0)
 
 
@@ -53,22 +55,25 @@ class PortableEngine:
             raise ValueError(f"a quantum of {quantum} blocks")
         self.memory = memory
         self.quantum = quantum
+        self.uses = FrameUses(memory)
         self.cpu = cpu = Cpu(memory)
         self.env = cpu.env
-        self.env_general = cpu.window[: layout.GENERAL_END]
-        self.env_fp = cpu.window[layout.FP_START : cpu.fp_end]
         self.env[_RIP] = 0
-        self.pristine_general = bytes(self.env_general)
-        self.pristine_fp = bytes(self.env_fp)
+        self.state = cpu.state  # what a context takes along when it leaves the CPU
+        self.pristine = bytes(cpu.state)
         self._budget = cpu.budget
         self._blocks = 0  # run before the present `uc_emu_start`
         self._error_code = cpu.error_code // 8
         self._old_exception = cpu.old_exception // 8
+        self._structure = cpu.structure
+        self._words = cpu.words
+        self._exit_request = cpu.exit_request
+        self._exception_index = cpu.exception_index // 4
 
         self._live: PortableContext | None = None  # whose registers are in the CPU
         self._space: Space | None = None  # whose page table is loaded
         self._started: PortableContext | None = None
-        self._trap: Trap = _no_trap
+        self._trap: _Trap = _no_trap
         self._kicked = False
         # Within a trap: what it did to the context it was called for.
         self._attention = False  # the address space or the pc changed: going on takes more than returning
@@ -81,9 +86,7 @@ class PortableEngine:
         self._pc = 0
         self._idle = False
         self._error: BaseException | None = None
-        self._port: tuple[bytes, bytes, Trap] | None = (
-            None  # state before an `in` or `out`, and the trap held back
-        )
+        self._port: tuple[bytes, _Trap] | None = None  # state before an `in` or `out`, and the trap held back
         self._last_flip = (0, 0)
 
         cpu.hook(abi.HOOK_INSN, abi.HookSyscall(self._on_syscall), abi.INS_SYSCALL)
@@ -119,9 +122,9 @@ class PortableEngine:
         self._started = context
 
     def wait(self, trap: Trap) -> None:
-        following: Context | None = self._started
+        following = self._started
         self._started = None
-        self._trap = trap
+        self._trap = cast(_Trap, trap)  # every context is one of ours
         cpu, budget = self.cpu, self._budget
         try:
             while following is not None and self._enter(following):
@@ -140,7 +143,7 @@ class PortableEngine:
                 if error:
                     raise MachineError(f"Unicorn: {cpu.lib.uc_strerror(error).decode()} ({error})")
                 self._kicked = False
-                following = trap(0, PREEMPTED)
+                following = self._trap(0, PREEMPTED)
         finally:
             self._special = self._idle = self._finishing = False
             self._error = None
@@ -190,15 +193,15 @@ class PortableEngine:
     def set_fp_control(self, context: PortableContext, fcw: int, mxcsr: int) -> None:
         """Unicorn derives its rounding modes from these; let it do so, with the context's registers in the
         CPU for a moment."""
-        live = self._live
-        if context is not live:
-            saved = bytes(self.env_fp)
-            self.env_fp[:] = context._own_fp
+        saved = None
+        if context is not self._live:
+            saved = bytes(self.state)
+            context.load()
         self.cpu.write(abi.REG_FPCW, fcw)
         self.cpu.write(abi.REG_MXCSR, mxcsr)
-        if context is not live:
-            context._own_fp[:] = self.env_fp
-            self.env_fp[:] = saved
+        if saved is not None:
+            context.park()
+            self.state[:] = saved
 
     def forget(self, context: PortableContext) -> None:
         """The context is closed."""
@@ -228,9 +231,13 @@ class PortableEngine:
         """Put the context's registers and address space into the CPU."""
         live = self._live
         if context is not live:
+            # PortableContext.park and load, for speed.
+            state = self.state
             if live is not None:
-                live.park()
-            context.load()
+                live._own_state[:] = state
+                live._regs = live._own_regs
+            state[:] = context._own_state
+            context._regs = self.env
             self._live = context
         space = context._aspace
         if space is not self._space:
@@ -241,6 +248,8 @@ class PortableEngine:
             self._set_active(space, True)
             self._space = space
             self.cpu.load_cr3(space.cr3)
+        else:
+            self.env[_CR3] = space.cr3  # the context's copy may be of another space
         self._attention = False
 
     def _set_active(self, space: Space, active: bool) -> None:
@@ -248,10 +257,9 @@ class PortableEngine:
         for part in space.parts:
             part.active = active
 
-    def _enter(self, following: Context | None) -> bool:
+    def _enter(self, following: PortableContext | None) -> bool:
         """Load the context that the trap chose. False: the CPU goes idle."""
         while following is not None:
-            assert isinstance(following, PortableContext)
             self._load(following)
             if not following.step_pending:
                 return True
@@ -259,13 +267,15 @@ class PortableEngine:
             following = self._trap(0, CpuException(Vector.DB, 0))
         return False
 
-    def _continue(self, following: Context | None) -> None:
+    def _continue(self, following: PortableContext | None) -> None:
         """Go on with what the trap chose, from within the interrupt hook."""
-        if self._enter(following):
-            budget = self._budget
-            budget[1] = 0 if self._kicked else budget[0] + self.quantum
-        else:
-            self._stop()
+        if following is not None:
+            self._load(following)
+            if not following.step_pending or self._enter(following):
+                budget = self._budget
+                budget[1] = 0 if self._kicked else budget[0] + self.quantum
+                return
+        self._stop()
 
     def _stop(self) -> None:
         self._idle = self._special = True
@@ -299,7 +309,6 @@ class PortableEngine:
                 return
             # Unicorn is about to add the instruction's length to the pc of whatever is loaded. Have it call
             # us once more after that.
-            assert isinstance(following, PortableContext)
             self._following = following
             self._finishing = True
             self._interrupt_after_block()
@@ -310,20 +319,22 @@ class PortableEngine:
 
     def _interrupt_after_block(self) -> None:
         """Let the interrupt hook be called with our vector as soon as the block that runs is done."""
-        structure = self.cpu.structure
-        structure[self.cpu.exit_request] = 1
-        index = self.cpu.exception_index
-        structure[index : index + 4] = _FINISH_BYTES
+        self._structure[self._exit_request] = 1
+        self._words[self._exception_index] = _FINISH
 
     def _on_interrupt(self, _: int, vector: int) -> None:
         try:
             env = self.env
-            status = env[
-                self._error_code
-            ]  # error_code; above it, whether an instruction asked for the exception
-            env[self._old_exception] = (
-                0xFFFFFFFF  # Unicorn never clears it, and would make the next exception a double fault
-            )
+            if vector == _FINISH and self._finishing:
+                self._finishing = self._special = False
+                if self._pc_written:
+                    self._settle()
+                self._continue(self._following)
+                return
+            # The error code; above it, whether an instruction asked for the exception.
+            status = env[self._error_code]
+            # Unicorn never clears it, and would make the next exception a double fault.
+            env[self._old_exception] = 0xFFFFFFFF
             if self._special:
                 exit_ = self._after_special(vector)
                 if exit_ is None:
@@ -402,20 +413,18 @@ class PortableEngine:
         either, so the rest of the block runs with the trap held back, and then the registers are put back
         to what they were."""
         if self._port is None and not self._special:
-            self._port = bytes(self.env_general), bytes(self.env_fp), self._trap
+            self._port = bytes(self.state), self._trap
             self._trap = self._ignore
             self._special = True
             self._interrupt_after_block()
         return 0
 
-    def _ignore(self, _: int, __: Exit) -> Context | None:
+    def _ignore(self, _: int, __: Exit) -> PortableContext | None:
         return self._live
 
     def _end_port(self) -> CpuException:
         assert self._port is not None
-        general, fp, self._trap = self._port
-        self.env_general[:] = general
-        self.env_fp[:] = fp
+        self.state[:], self._trap = self._port
         self._port = None
         self._special = False
         return _GENERAL_PROTECTION
@@ -430,8 +439,5 @@ class PortableEngine:
         return 1
 
 
-def _no_trap(_: int, exit_: Exit) -> Context | None:
+def _no_trap(_: int, exit_: Exit) -> PortableContext | None:
     raise MachineError(f"{exit_} outside of wait()")
-
-
-_FINISH_BYTES: Final = _FINISH.to_bytes(4, "little")

@@ -4,12 +4,18 @@ Four levels: PML4, page directory pointers (PDPT), page directory (PD), page tab
 lower 256 entries of a PML4 are user space. Tables are allocated when something is mapped below them and
 freed when nothing is any more.
 
-A page asked for with WRITE and EXECUTE is mapped so that it has one of the two, and flips inside the engine
-when it is used for the other: Unicorn keeps stores to a page slow as long as it may execute.
+Unicorn notices that code changes only where the page is writable and executable at one address, and it keeps
+every store to such a page slow. So a frame is either written or run, not both at once:
+
+* A page asked for with WRITE and EXECUTE is mapped so that it has one of the two, and flips inside the engine
+when it is used for the other; what Unicorn translated from it is dropped then. * A frame that is writable at
+one address and executable at another is made writable and executable at the first. Stores are slow there, and
+noticed. It can be run there as well, though nobody asked for that.
 """
 
 from __future__ import annotations
 
+import mmap
 from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -30,8 +36,10 @@ PRESENT: Final = 1
 WRITABLE: Final = 2
 _USER: Final = 4
 _TOUCHED: Final = 0x60  # accessed and dirty: set from the start, so that Unicorn has nothing to write back
-_MAPPED: Final = 1 << 9  # ours: a frame is mapped, though not accessible
-_WX: Final = 1 << 10  # ours: asked for with WRITE and EXECUTE
+_MAPPED: Final = 1 << 9  # ours: a frame is mapped, though perhaps not accessible
+_ASKED_WRITE: Final = 1 << 10  # ours: counted as a writer of its frame
+_ASKED_EXECUTE: Final = 1 << 11  # ours: counted as an executor of its frame
+_ASKED_BOTH: Final = _ASKED_WRITE | _ASKED_EXECUTE
 NX: Final = 1 << 63
 _PAGE: Final = PRESENT | _USER | _TOUCHED | _MAPPED
 _TABLE: Final = PRESENT | WRITABLE | _USER | 0x20
@@ -42,14 +50,15 @@ _FRAME: Final = 0x000F_FFFF_FFFF_F000
 _BITS: Final = (
     _MAPPED,
     _PAGE | NX,
-    _PAGE | NX | WRITABLE,
-    _PAGE | NX | WRITABLE,
-    _PAGE,
-    _PAGE,
-    _PAGE | _WX,
-    _PAGE | _WX,
+    _PAGE | NX | WRITABLE | _ASKED_WRITE,
+    _PAGE | NX | WRITABLE | _ASKED_WRITE,
+    _PAGE | _ASKED_EXECUTE,
+    _PAGE | _ASKED_EXECUTE,
+    _PAGE | _ASKED_BOTH,
+    _PAGE | _ASKED_BOTH,
 )
 
+_CHANGES: Final = WRITE | EXECUTE
 _FLUSH_ALL: Final = 24  # from so many pages on, forgetting all translations is cheaper than forgetting each
 _ZERO: Final = bytes(PAGE_SIZE)
 
@@ -69,6 +78,55 @@ def _entries(memory: PhysicalMemory, frame: int) -> memoryview:
     return memory.view[frame << 12 : (frame + 1) << 12].cast("Q")
 
 
+class FrameUses:
+    """How many page table entries let each frame be written, and run."""
+
+    def __init__(self, memory: PhysicalMemory) -> None:
+        self._memory = memory
+        self._tables: dict[PageTable, None] = {}
+        # Anonymous mappings of the host cost nothing where no frame is used.
+        self.writers = memoryview(mmap.mmap(-1, memory.frames * 4)).cast("I")
+        self.executors = memoryview(mmap.mmap(-1, memory.frames * 4)).cast("I")
+
+    def add(self, frame: int, access: int) -> int:
+        """One more entry that gives *access* to the frame, with WRITE or EXECUTE. Its bits."""
+        bits = _BITS[access]
+        both = False
+        if access & EXECUTE:
+            if self.writers[frame]:
+                self._notice_stores(frame)
+                both = bool(access & WRITE)
+            if not self.executors[frame]:
+                if self._memory.code_frames[frame] and self._memory.drop_code is not None:
+                    self._memory.drop_code(frame)  # it may have been written since
+                self._memory.code_frames[frame] = 1
+        if access & WRITE:
+            both = both or self.executors[frame] != 0
+            self.writers[frame] += 1
+        if access & EXECUTE:
+            self.executors[frame] += 1
+        return (bits | WRITABLE) & ~NX if both else bits
+
+    def remove(self, entry: int) -> None:
+        """The entry is about to go."""
+        frame = (entry & _FRAME) >> 12
+        if entry & _ASKED_WRITE:
+            self.writers[frame] -= 1
+        if entry & _ASKED_EXECUTE:
+            self.executors[frame] -= 1
+
+    def opened(self, table: PageTable) -> None:
+        self._tables[table] = None
+
+    def closed(self, table: PageTable) -> None:
+        self._tables.pop(table, None)
+
+    def _notice_stores(self, frame: int) -> None:
+        """Have Unicorn notice stores to the frame wherever it is writable."""
+        for table in self._tables:
+            table.notice_stores(frame)
+
+
 class PageTable:
     """An address space with mappings of its own. Made by `PortableEngine.aspace`."""
 
@@ -77,7 +135,8 @@ class PageTable:
         self.active = False  # its translations may be in the CPU: it, or a view of it, is loaded
         self._memory = engine.memory
         self._frames = engine.memory.frames
-        self._code_frames = engine.memory.code_frames
+        self._uses = engine.uses
+        self._uses.opened(self)
         self._top = _Table(engine.memory)
         self.cr3 = self._top.frame << 12
         self._leaves: dict[int, memoryview] = {}  # address >> 21 -> the page table's entries
@@ -87,7 +146,6 @@ class PageTable:
     def map(self, address: int, frames: Sequence[int], access: int) -> None:
         """See interface.AddressSpace. Raises ValueError for a frame or an address that does not exist,
         OutOfMemory for tables."""
-        bits = _BITS[access]
         if len(frames) == 1:  # the fault path
             frame = frames[0]
             if not 0 <= frame < self._frames:
@@ -95,19 +153,18 @@ class PageTable:
             leaf = self._leaves.get(address >> 21) or self._add_leaf(address >> 21)
             index = address >> 12 & 511
             old = leaf[index]
+            if old & _ASKED_BOTH:
+                self._uses.remove(old)
+            bits = self._uses.add(frame, access) if access & _CHANGES else _BITS[access]
             leaf[index] = frame << 12 | bits
             if old & PRESENT and self.active:
                 self.engine.flush_page(address)
-            if access & EXECUTE:
-                self._code_frames[frame] = 1
             return
         if not frames:
             return
         if not 0 <= min(frames) <= max(frames) < self._frames:
             raise ValueError("a frame is beyond the physical memory")
-        if access & EXECUTE:
-            for frame in frames:
-                self._code_frames[frame] = 1
+        uses, bits = self._uses, _BITS[access]
         done = 0
         replaced = False
         while done < len(frames):
@@ -116,47 +173,59 @@ class PageTable:
             count = min(512 - index, len(frames) - done)
             leaf = self._leaves.get(here >> 21) or self._add_leaf(here >> 21)
             part = leaf[index : index + count]
-            replaced = replaced or (self.active and any(part))
-            part[:] = memoryview(array("Q", [frame << 12 | bits for frame in frames[done : done + count]]))
+            replaced = self._release(part) or replaced
+            run = frames[done : done + count]
+            if access & _CHANGES:
+                entries = [frame << 12 | uses.add(frame, access) for frame in run]
+            else:
+                entries = [frame << 12 | bits for frame in run]
+            part[:] = memoryview(array("Q", entries))
             done += count
-        if replaced:
+        if replaced and self.active:
             self._flush(address, len(frames))
 
     def protect(self, address: int, pages: int, access: int) -> None:
         """See interface.AddressSpace."""
-        bits = _BITS[access]
+        uses, bits = self._uses, _BITS[access]
         touched = False
-        for leaf, start, stop in self._pieces(address, pages):
+        for key, start, stop in self._ranges(address, pages):
+            leaf = self._leaves[key]
             for index in range(start, stop):
                 old = leaf[index]
                 if old:
-                    leaf[index] = old & _FRAME | bits
                     touched = True
-                    if access & EXECUTE:
-                        self._code_frames[(old & _FRAME) >> 12] = 1
+                    if old & _ASKED_BOTH:
+                        uses.remove(old)
+                    if access & _CHANGES:
+                        bits = uses.add((old & _FRAME) >> 12, access)
+                    leaf[index] = old & _FRAME | bits
         if touched and self.active:
             self._flush(address, pages)
 
     def unmap(self, address: int, pages: int) -> None:
         """See interface.AddressSpace."""
         touched = False
-        emptied = []
         for key, start, stop in self._ranges(address, pages):
             leaf = self._leaves[key]
-            if stop - start == 1:
-                touched = touched or leaf[start] != 0
-                leaf[start] = 0
-            else:
-                part = leaf[start:stop].cast("B")
-                if not touched:
-                    touched = any(leaf[start:stop])
-                part[:] = _ZERO[: len(part)]
-            if leaf.tobytes() == _ZERO:
-                emptied.append(key)
-        for key in emptied:
-            self._drop_leaf(key)
+            part = leaf[start:stop]
+            if self._release(part):
+                touched = True
+                part.cast("B")[:] = _ZERO[: (stop - start) * 8]
+                if leaf.tobytes() == _ZERO:
+                    part.release()
+                    self._drop_leaf(key)
         if touched and self.active:
             self._flush(address, pages)
+
+    def _release(self, entries: memoryview) -> bool:
+        """The entries are about to be replaced. Whether there were any."""
+        used = False
+        for entry in entries.tolist():
+            if entry:
+                used = True
+                if entry & _ASKED_BOTH:
+                    self._uses.remove(entry)
+        return used
 
     def close(self) -> None:
         """See interface.AddressSpace."""
@@ -164,8 +233,10 @@ class PageTable:
             raise ValueError("the address space is part of a unified view")
         if self.active:
             self.engine.unload(self)
-        for key in list(self._leaves):
+        for key, leaf in list(self._leaves.items()):
+            self._release(leaf)
             self._drop_leaf(key)
+        self._uses.closed(self)
         if self.cr3:
             self._top.entries.release()
             self._memory.free_table(self._top.frame)
@@ -183,7 +254,7 @@ class PageTable:
         kernel's."""
         leaf = self._leaves.get(address >> 21)
         entry = leaf[address >> 12 & 511] if leaf else 0
-        if not entry & _WX or not entry & PRESENT or leaf is None:
+        if leaf is None or entry & _ASKED_BOTH != _ASKED_BOTH:
             return False
         if both:
             entry = (entry | WRITABLE) & ~NX
@@ -191,9 +262,21 @@ class PageTable:
             entry |= WRITABLE | NX
         else:
             entry &= ~(WRITABLE | NX)
+        if access == EXECUTE and self._memory.drop_code is not None:
+            self._memory.drop_code((entry & _FRAME) >> 12)
         leaf[address >> 12 & 511] = entry
         self.engine.flush_page(address)
         return True
+
+    def notice_stores(self, frame: int) -> None:
+        """Where the frame is writable let it be executable too, so that Unicorn notices when its code
+        changes."""
+        for key, leaf in self._leaves.items():
+            for index, entry in enumerate(leaf.tolist()):
+                if (entry & _FRAME) >> 12 == frame and entry & _ASKED_WRITE:
+                    leaf[index] = (entry | WRITABLE) & ~NX
+                    if self.active:
+                        self.engine.flush_page(key << 21 | index << 12)
 
     # Tables.
 
@@ -254,9 +337,6 @@ class PageTable:
             for key in keys
             if key in self._leaves
         ]
-
-    def _pieces(self, address: int, pages: int) -> list[tuple[memoryview, int, int]]:
-        return [(self._leaves[key], start, stop) for key, start, stop in self._ranges(address, pages)]
 
     def _flush(self, address: int, pages: int) -> None:
         if pages >= _FLUSH_ALL:

@@ -47,6 +47,7 @@ REG_DR0: Final = 66
 REG_R11: Final = 109
 REG_XMM0: Final = 122
 REG_FPCW: Final = 246
+REG_FPTAG: Final = 247
 REG_MSR: Final = 248
 REG_MXCSR: Final = 249
 REG_FS_BASE: Final = 250
@@ -81,38 +82,32 @@ def load() -> Any:
     # budget bounds how long.
     library = ctypes.PyDLL(str(path))
     uc = c_void_p
-    for name, result, *arguments in (
-        ("uc_open", c_int, c_int, c_int, POINTER(c_void_p)),
-        ("uc_close", c_int, uc),
-        ("uc_ctl", c_int, uc, c_uint),  # variadic
-        ("uc_strerror", ctypes.c_char_p, c_int),
-        ("uc_reg_read", c_int, uc, c_int, c_void_p),
-        ("uc_reg_write", c_int, uc, c_int, c_void_p),
-        ("uc_mem_map_ptr", c_int, uc, c_uint64, c_uint64, c_uint32, c_void_p),
-        (
-            "uc_hook_add",
-            c_int,
-            uc,
-            POINTER(c_size_t),
-            c_int,
-            c_void_p,
-            c_void_p,
-            c_uint64,
-            c_uint64,
-        ),  # variadic
-        ("uc_hook_del", c_int, uc, c_size_t),
-        ("uc_emu_start", c_int, uc, c_uint64, c_uint64, c_uint64, c_size_t),
-        ("uc_emu_stop", c_int, uc),
+    # fmt: off
+    prototypes: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
+        ("uc_open", c_int, (c_int, c_int, POINTER(c_void_p))),
+        ("uc_close", c_int, (uc,)),
+        ("uc_ctl", c_int, (uc, c_uint)),  # variadic
+        ("uc_strerror", ctypes.c_char_p, (c_int,)),
+        ("uc_reg_read", c_int, (uc, c_int, c_void_p)),
+        ("uc_reg_write", c_int, (uc, c_int, c_void_p)),
+        ("uc_mem_map_ptr", c_int, (uc, c_uint64, c_uint64, c_uint32, c_void_p)),
+        # variadic
+        ("uc_hook_add", c_int, (uc, POINTER(c_size_t), c_int, c_void_p, c_void_p, c_uint64, c_uint64)),
+        ("uc_hook_del", c_int, (uc, c_size_t)),
+        ("uc_emu_start", c_int, (uc, c_uint64, c_uint64, c_uint64, c_size_t)),
+        ("uc_emu_stop", c_int, (uc,)),
         # Exported, not documented. The CPU structure and its register file ("env") are what these take.
-        ("qemu_get_cpu_x86_64", c_void_p, uc, c_int),
-        ("cpu_exit", None, c_void_p),
-        ("cpu_x86_update_cr3_x86_64", None, c_void_p, c_uint64),
-        ("cpu_x86_cpuid_x86_64", None, c_void_p, c_uint32, c_uint32, *[POINTER(c_uint32)] * 4),
-        ("helper_read_eflags_x86_64", c_uint64, c_void_p),
-        ("tlb_flush_page_x86_64", None, c_void_p, c_uint64),
-        ("tlb_flush_x86_64", None, c_void_p),
-        ("tb_invalidate_phys_range_x86_64", None, uc, c_uint64, c_uint64),
-    ):
+        ("qemu_get_cpu_x86_64", c_void_p, (uc, c_int)),
+        ("cpu_exit", None, (c_void_p,)),
+        ("cpu_x86_update_cr3_x86_64", None, (c_void_p, c_uint64)),
+        ("cpu_x86_cpuid_x86_64", None, (c_void_p, c_uint32, c_uint32, *[POINTER(c_uint32)] * 4)),
+        ("helper_read_eflags_x86_64", c_uint64, (c_void_p,)),
+        ("tlb_flush_page_x86_64", None, (c_void_p, c_uint64)),
+        ("tlb_flush_x86_64", None, (c_void_p,)),
+        ("tb_invalidate_phys_range_x86_64", None, (uc, c_uint64, c_uint64)),
+    )
+    # fmt: on
+    for name, result, arguments in prototypes:
         try:
             function = getattr(library, name)
         except AttributeError:

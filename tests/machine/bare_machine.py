@@ -1,0 +1,77 @@
+"""A small machine for the tests of the engine: code as bytes, mapped at CODE, with a stack below
+STACK_TOP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from jacinth.machine.exit import Exit
+from jacinth.machine.interface import EXECUTE, PAGE_SIZE, READ, WRITE
+from jacinth.machine.memory import PhysicalMemory
+from jacinth.machine.portable.context import PortableContext
+from jacinth.machine.portable.engine import PortableEngine
+from jacinth.machine.portable.paging import PageTable, Space
+
+CODE = 0x10000
+STACK_TOP = 0x20000
+DATA = 0x30000
+QUANTUM = 5_000
+
+Answer = Callable[[Exit], PortableContext | None]
+
+
+def assemble(text: str) -> bytes:
+    """Hexadecimal machine code, a line an instruction, what follows a semicolon is for the reader."""
+    return bytes.fromhex("".join(line.split(";")[0] for line in text.splitlines()))
+
+
+class Machine:
+    def __init__(self, **options: object) -> None:
+        self.memory = PhysicalMemory(64 << 20)
+        self.engine = PortableEngine(self.memory, **{"quantum": QUANTUM, **options})  # type: ignore[arg-type]
+        self.spaces: list[Space] = []
+        self.frames: list[int] = []
+
+    def frame(self, content: bytes = b"") -> int:
+        frame = self.memory.allocate()
+        self.frames.append(frame)
+        self.memory.write(frame, 0, content)
+        return frame
+
+    def space(self, text: str | bytes = b"", access: int = READ | EXECUTE) -> PageTable:
+        """A new address space with the code, a page of stack and a page of data."""
+        space = self.engine.aspace()
+        self.spaces.append(space)
+        code = assemble(text) if isinstance(text, str) else text
+        for i in range(0, max(len(code), 1), PAGE_SIZE):
+            space.map(CODE + i, [self.frame(code[i : i + PAGE_SIZE])], access)
+        space.map(STACK_TOP - PAGE_SIZE, [self.frame()], READ | WRITE)
+        space.map(DATA, [self.frame()], READ | WRITE)
+        return space
+
+    def context(self, space: Space, pc: int = CODE, arg1: int = DATA, arg2: int = 0) -> PortableContext:
+        context = self.engine.context(space)
+        context.start(pc, STACK_TOP, arg1, arg2, 0, 0)
+        return context
+
+    def run(self, context: PortableContext, trap: Answer | None = None) -> list[Exit]:
+        """Run until *trap* answers None, without one until the first exit that is no Preempted. The exits."""
+        exits: list[Exit] = []
+
+        def on_exit(_: int, exit_: Exit) -> PortableContext | None:
+            exits.append(exit_)
+            return trap(exit_) if trap is not None else None
+
+        self.engine.start(0, context)
+        self.engine.wait(on_exit)
+        return exits
+
+    def close(self) -> None:
+        """Everything was given back."""
+        for space in reversed(self.spaces):
+            space.close()
+        self.engine.close()
+        for frame in self.frames:
+            self.memory.free(frame)
+        assert (self.memory.allocated, self.memory.overhead) == (0, 0)
+        self.memory.close()
