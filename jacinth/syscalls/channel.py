@@ -35,6 +35,8 @@ from jacinth.syscalls.door import Call, HandleOut, HandlesOut, UserIn, UserInOut
 # How many handle values are read at once where they are only there to be closed.
 _CHUNK: Final = 64
 
+_RESULT_OFFSET: Final = 16  # of the result in a zx_handle_disposition_t
+
 
 @syscall
 def zx_channel_create(call: Call, options: int, out0: HandleOut, out1: HandleOut) -> None:
@@ -78,7 +80,8 @@ def zx_channel_read(
     actual_bytes.set(len(data))
     actual_handles.set(len(received))
     bytes.write(data)
-    _arrive(received)
+    if received:
+        _arrive(received)
 
 
 @syscall
@@ -268,16 +271,19 @@ def _take_dispositions(
     """Carry out the dispositions of a message through *channel*."""
     dispositions = pointer.read_structs(zx_handle_disposition_t, count)
     taken: list[Handle] = []
+    results: dict[int, Status] = {}  # of those that failed
     status = Status.OK
-    for disposition in dispositions:
+    for index, disposition in enumerate(dispositions):
         try:
             taken.append(_dispose(call, channel, disposition))
         except ZxError as error:
-            disposition.result = error.status
+            results[index] = error.status
             status = status or error.status
     if status:
         close_handles(taken)
-        pointer.write(b"".join([disposition.pack() for disposition in dispositions]))
+        for index, result in results.items():
+            offset = index * zx_handle_disposition_t.SIZE + _RESULT_OFFSET
+            pointer.write(result.to_bytes(4, "little", signed=True), offset)
         raise ZxError(status)
     return taken
 
@@ -318,9 +324,10 @@ def _sendable(source: Handle, channel: ChannelDispatcher, disposition: zx_handle
         raise ZxError(Status.WRONG_TYPE)
     if disposition.rights == ZX_RIGHT_SAME_RIGHTS:
         return source.rights
-    if source.rights & disposition.rights != disposition.rights:
+    rights: int = disposition.rights
+    if source.rights & rights != rights:
         raise ZxError(Status.INVALID_ARGS)
-    return disposition.rights
+    return rights
 
 
 def _close_sent(call: Call, handles: UserIn, count: int) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from contextlib import ExitStack
 from types import TracebackType
+from typing import Final
 
 from jacinth.abi import (
     ZX_RIGHT_WAIT,
@@ -17,12 +19,13 @@ from jacinth.abi import (
     ZX_WAIT_MANY_MAX_ITEMS,
     Status,
     ZxError,
-    zx_wait_item_t,
 )
 from jacinth.kernel.handle import Handle
 from jacinth.kernel.ipc.port import PortDispatcher
 from jacinth.kernel.wait import SignalWaiter, Waiter
 from jacinth.syscalls.door import Call, UserInOut, UserOut, syscall
+
+_ITEM: Final = struct.Struct("<III")  # zx_wait_item_t: handle, waitfor, pending
 
 
 @syscall
@@ -90,22 +93,19 @@ async def zx_object_wait_many(call: Call, items: UserInOut, num_items: int, dead
     """
     if num_items > ZX_WAIT_MANY_MAX_ITEMS:
         raise ZxError(Status.OUT_OF_RANGE)
-    wanted = items.read_structs(zx_wait_item_t, num_items)
+    wanted = list(_ITEM.iter_unpack(items.read(num_items * _ITEM.size)))
     waiter = Waiter(deadline, ZX_THREAD_STATE_BLOCKED_WAIT_MANY)
-    sources = [waitable(call, item.handle) for item in wanted]
-    observings = [
-        Observing(source, item.waitfor, waiter) for source, item in zip(sources, wanted, strict=True)
-    ]
+    observings = [Observing(waitable(call, handle), waitfor, waiter) for handle, waitfor, _pending in wanted]
     with ExitStack() as stack:
         for observing in observings:
             stack.enter_context(observing)
         status = await waiter
-    closed = 0
-    for item, observing in zip(wanted, observings, strict=True):
-        item.pending = observing.signals
-        closed |= observing.signals & ZX_SIGNAL_HANDLE_CLOSED
-    items.write(b"".join([item.pack() for item in wanted]))
-    if closed:
+    answers = [
+        _ITEM.pack(handle, waitfor, observing.signals)
+        for (handle, waitfor, _pending), observing in zip(wanted, observings, strict=True)
+    ]
+    items.write(b"".join(answers))
+    if any(observing.signals & ZX_SIGNAL_HANDLE_CLOSED for observing in observings):
         raise ZxError(Status.CANCELED)
     if status is not Status.OK:
         raise ZxError(status)

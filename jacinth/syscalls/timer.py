@@ -46,4 +46,4 @@ def zx_timer_cancel(call: Call, handle: int) -> None:
     Rights: WRITE on handle.
     Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle.
     """
-    call.dispatcher(handle, TimerDispatcher, ZX_RIGHT_WRITE).cancel()
+    call.dispatcher(handle, TimerDispatcher, ZX_RIGHT_WRITE).stop()

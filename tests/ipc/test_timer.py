@@ -121,3 +121,11 @@ def test_a_timer_keeps_what_it_was_set_to_until_it_fires(k: Any, zx: Any, timer:
     assert (dispatcher.deadline, dispatcher.slack, dispatcher.options) == (deadline, 77, ZX_TIMER_SLACK_LATE)
     wait(zx, timer, ZX_TIME_INFINITE)
     assert (dispatcher.deadline, dispatcher.slack) == (0, 0)
+
+
+def test_closing_a_timer_cancels_who_waits_for_it(k: Any, zx: Any, timer: int) -> None:
+    _, port = zx.zx_port_create(0)
+    zx.zx_timer_set(timer, zx.zx_deadline_after(MS), 0)
+    zx.zx_object_wait_async(timer, port, 1, ZX_TIMER_SIGNALED, 0)
+    assert zx.zx_handle_close(timer) == ZX_OK
+    assert zx.zx_port_wait(port, zx.zx_deadline_after(2 * MS))[0] == ZX_ERR_TIMED_OUT

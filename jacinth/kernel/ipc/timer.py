@@ -54,7 +54,7 @@ class TimerDispatcher(SoloDispatcher):
 
     def set(self, deadline: int, slack: int) -> None:
         """Fire at *deadline*, at once where it has passed, instead of whenever it was set to before."""
-        self.cancel()
+        self.stop()
         if deadline <= self.kernel.clock.now():
             self.update_signals(0, ZX_TIMER_SIGNALED)
             return
@@ -63,7 +63,7 @@ class TimerDispatcher(SoloDispatcher):
         if deadline != ZX_TIME_INFINITE:
             self._timer = self.kernel.timers.set(deadline, self._fire)
 
-    def cancel(self) -> None:
+    def stop(self) -> None:
         """Do not fire any more, and take the signal back."""
         self.update_signals(ZX_TIMER_SIGNALED, 0)
         self.deadline = self.slack = 0
@@ -77,4 +77,4 @@ class TimerDispatcher(SoloDispatcher):
         self.update_signals(0, ZX_TIMER_SIGNALED)
 
     def on_zero_handles(self) -> None:
-        self.cancel()
+        self.stop()
