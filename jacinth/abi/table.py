@@ -111,6 +111,7 @@ _ROWS = (
     row("zx_vmar_destroy", handle("handle"), family="vmar"),
     row("zx_vmar_map", handle("handle"), scalar("options", "zx_vm_option_t", "ZX_VM_"), u64("vmar_offset"), handle("vmo"), u64("vmo_offset"), u64("len"), out("mapped_addr", "zx_vaddr_t"), family="vmar"),
     row("zx_vmar_unmap", handle("handle"), scalar("addr", "zx_vaddr_t"), u64("len"), family="vmar"),
+    row("zx_vmar_unmap_handle_close_thread_exit", handle("vmar_handle"), scalar("addr", "zx_vaddr_t"), size("size"), handle("close_handle", consumed=True), family="vmar"),
     row("zx_vmar_protect", handle("handle"), scalar("options", "zx_vm_option_t", "ZX_VM_"), scalar("addr", "zx_vaddr_t"), u64("len"), family="vmar"),
     row("zx_vmar_op_range", handle("handle"), u32("op"), scalar("address", "zx_vaddr_t"), size("size"), inout("buffer", "void", "buffer_size"), size("buffer_size"), family="vmar"),
     row("zx_vmo_create", u64("size"), options("ZX_VMO_"), handle_out("out"), family="vmo"),

@@ -92,24 +92,27 @@ def compile_program(
     *extra_flags* go to the compiler as they are. The program is a static PIE; with ``-no-pie`` it lies at
     fixed addresses; with ``-c`` and the like nothing is linked. Raises CompileError.
     """
+    link = not _NO_LINK.intersection(extra_flags)
     cxx = any(Path(source).suffix in _CXX_SUFFIXES for source in sources)
     found = find_compiler(compiler, cxx=cxx)
-    sdk = build_sdk(found)
-    command = [*found.command, *_compile_flags(found, sdk, pie="-no-pie" not in extra_flags), "-O2"]
-    if cxx:
-        command += _CXX
-    command += extra_flags
-    link = not _NO_LINK.intersection(extra_flags)
-    if link:
-        command += [*_link_flags(found, pie="-no-pie" not in extra_flags), str(sdk / "lib" / "crt1.o")]
-    for source in sources:
-        # The C++ driver would take C for C++.
-        language = "c" if cxx and Path(source).suffix == ".c" else "none"
-        command += ["-x", language, str(source)]
-    if link:
-        command += ["-x", "none", str(sdk / "lib" / "libjacinth.a")]
-        command += [found.runtime] if found.runtime else []
-    _run([*command, "-o", str(output)])
+    with tempfile.TemporaryDirectory(prefix="jacinth-") as temporary:
+        inputs = [str(source) for source in sources]
+        for number, source in enumerate(inputs):
+            if cxx and link and Path(source).suffix == ".c":
+                # The C++ driver would take it for C++.
+                inputs[number] = str(Path(temporary) / f"{number}.o")
+                compile_program([source], inputs[number], [*extra_flags, "-c"], compiler)
+        sdk = build_sdk(found)
+        pie = "-no-pie" not in extra_flags
+        command = [*found.command, *_compile_flags(found, sdk, pie=pie), "-O2", *(_CXX if cxx else ())]
+        command += extra_flags
+        if link:
+            command += [*_link_flags(found, pie=pie), str(sdk / "lib" / "crt1.o")]
+        command += inputs
+        if link:
+            command.append(str(sdk / "lib" / "libjacinth.a"))
+            command += [found.runtime] if found.runtime else []
+        _run([*command, "-o", str(output)])
 
 
 def build_sdk(compiler: Compiler) -> Path:

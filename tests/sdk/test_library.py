@@ -75,13 +75,9 @@ def test_cxx(bare: Bare, build, flags: tuple[str, ...]) -> None:
 def test_c_and_cxx_sources_go_together(bare: Bare, build, tmp_path: Path) -> None:
     other = tmp_path / "other.cc"
     other.write_text('extern "C" int other() { return int{7}; }\n')
-    # A C file that is no C++: the driver must not take it for that.
-    assert (
-        bare.run(
-            build("int other(void);\nint main(void) { int class = other(); return class; }", other)
-        ).exit_code
-        == 7
-    )
+    # The C is no C++: the driver must not take it for that.
+    program = build("int other(void);\nint main(void) { int class = other(); return class; }", other)
+    assert bare.run(program).exit_code == 7
 
 
 @pytest.mark.parametrize("code", [0, 1, -1, 255, 2**31 - 1, -(2**31)])
