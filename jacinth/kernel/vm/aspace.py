@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jacinth.abi import (
     ZX_INFO_MAPS_TYPE_ASPACE,
-    ZX_INFO_MAPS_TYPE_MAPPING,
-    ZX_INFO_MAPS_TYPE_VMAR,
+    ZX_INFO_VMO_VIA_MAPPING,
     Status,
     ZxError,
+    zx_info_maps_t,
+    zx_info_vmo_t,
 )
 from jacinth.kernel.vm.vmar import VmAddressRegion, VmMapping
-from jacinth.kernel.vm.vmo import NOTHING, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, Attribution, VmObjectDispatcher
+from jacinth.kernel.vm.vmo import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, Attribution, VmObjectDispatcher
 from jacinth.machine.interface import EXECUTE, READ, WRITE, AddressSpace
 from jacinth.machine.memory import OutOfMemory
 
@@ -53,20 +54,6 @@ _U32: Final = struct.Struct("<I")
 _U64: Final = struct.Struct("<Q")
 
 
-class MapEntry(NamedTuple):
-    """One line of ZX_INFO_PROCESS_MAPS. Those of mappings have all fields, the others have the first five."""
-
-    name: bytes
-    base: int
-    size: int
-    depth: int
-    type: int  # ZX_INFO_MAPS_TYPE_*
-    access: int = 0  # ZX_VM_PERM_*
-    vmo_koid: int = 0
-    vmo_offset: int = 0
-    attribution: Attribution = NOTHING
-
-
 class Usage(NamedTuple):
     """What ZX_INFO_TASK_STATS shows, in bytes.
 
@@ -96,6 +83,7 @@ class VmAspace:
         "destroyed",
         "kernel",
         "machine",
+        "name",
         "root_vmar",
         "size",
         "vdso_code",
@@ -107,6 +95,7 @@ class VmAspace:
         self.size = size
         self.machine: AddressSpace = kernel.engine.aspace()
         self.destroyed = False
+        self.name = b""  # shown by ZX_INFO_PROCESS_MAPS
         # The one executable mapping of the vDSO. It can be neither moved, changed nor unmapped.
         self.vdso_code: VmMapping | None = None
         self.root_vmar = VmAddressRegion.create_root(self)
@@ -358,40 +347,20 @@ class VmAspace:
 
     # What information topics show
 
-    def maps(self, name: bytes = b"") -> list[MapEntry]:
-        """The aspace, called *name*, and its regions and mappings, each before what is in it, lowest address
-        first.
-        """
-        entries = [MapEntry(name, self.base, self.size, 0, ZX_INFO_MAPS_TYPE_ASPACE)]
-        for depth, region in self.root_vmar.walk():
-            if isinstance(region, VmAddressRegion):
-                entries.append(MapEntry(region.name, region.base, region.size, depth, ZX_INFO_MAPS_TYPE_VMAR))
-                continue
-            vmo = region.vmo
-            for start, end, access in region.protections():
-                offset = region.vmo_offset + start - region.base
-                entries.append(
-                    MapEntry(
-                        vmo.name,
-                        start,
-                        end - start,
-                        depth,
-                        ZX_INFO_MAPS_TYPE_MAPPING,
-                        access,
-                        vmo.koid,
-                        offset,
-                        vmo.attribution(offset, end - start),
-                    )
-                )
-        return entries
+    def maps(self) -> list[zx_info_maps_t]:
+        """The aspace, its regions and its mappings: each before what is in it, lowest address first."""
+        entry = zx_info_maps_t(
+            name=self.name, base=self.base, size=self.size, depth=0, type=ZX_INFO_MAPS_TYPE_ASPACE
+        )
+        return [entry, *self.root_vmar.maps(1)]
 
     def mappings(self) -> Iterator[VmMapping]:
         """Lowest address first."""
         return self.root_vmar.mappings(self.base, self.base + self.size)
 
-    def vmos(self) -> list[VmObjectDispatcher]:
+    def vmos(self) -> list[zx_info_vmo_t]:
         """The VMO of each mapping; one that is mapped twice is there twice."""
-        return [mapping.vmo for mapping in self.mappings()]
+        return [mapping.vmo.info(found=ZX_INFO_VMO_VIA_MAPPING) for mapping in self.mappings()]
 
     def usage(self) -> Usage:
         """Source: RFC-0254, which says what "shared" means between clones."""

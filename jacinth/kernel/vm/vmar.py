@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from jacinth.abi import (
     ZX_DEFAULT_VMAR_RIGHTS,
+    ZX_INFO_MAPS_TYPE_MAPPING,
+    ZX_INFO_MAPS_TYPE_VMAR,
     ZX_OBJ_TYPE_VMAR,
     ZX_RIGHT_EXECUTE,
     ZX_RIGHT_READ,
@@ -47,6 +49,9 @@ from jacinth.abi import (
     ZX_VMAR_OP_ZERO,
     Status,
     ZxError,
+    zx_info_maps_mapping_t,
+    zx_info_maps_t,
+    zx_info_vmar_t,
 )
 from jacinth.kernel.object import SoloDispatcher
 from jacinth.kernel.vm.vmo import PAGE_MASK, PAGE_SHIFT, UINT64_MAX, VmObjectDispatcher, round_up
@@ -171,6 +176,36 @@ class VmMapping:
         """(start, end, permissions), lowest first; neighbours differ."""
         ends = [*self._starts[1:], self.base + self.size]
         return iter([*zip(self._starts, ends, self._access, strict=True)])
+
+    def maps(self, depth: int) -> list[zx_info_maps_t]:
+        """One entry of ZX_INFO_VMAR_MAPS for each protection."""
+        entries = []
+        for start, end, access in self.protections():
+            offset = self.vmo_offset + start - self.base
+            memory = self.vmo.attribution(offset, end - start)
+            mapping = zx_info_maps_mapping_t(
+                mmu_flags=access,
+                vmo_koid=self.vmo.koid,
+                vmo_offset=offset,
+                committed_bytes=memory.committed,
+                populated_bytes=memory.committed,
+                committed_private_bytes=memory.private,
+                populated_private_bytes=memory.private,
+                committed_scaled_bytes=memory.scaled_bytes,
+                populated_scaled_bytes=memory.scaled_bytes,
+                committed_fractional_scaled_bytes=memory.scaled_fraction,
+                populated_fractional_scaled_bytes=memory.scaled_fraction,
+            )
+            entry = zx_info_maps_t(
+                name=self.vmo.name,
+                base=start,
+                size=end - start,
+                depth=depth,
+                type=ZX_INFO_MAPS_TYPE_MAPPING,
+                mapping=mapping,
+            )
+            entries.append(entry)
+        return entries
 
     def fault_end(self) -> int:
         """The address from which on nothing can be touched: the end of the mapping, or of the VMO if that
@@ -456,6 +491,24 @@ class VmAddressRegion:
                 stack.append(iter(region.overlapping(base, end)))
             else:
                 yield region
+
+    def maps(self, depth: int) -> list[zx_info_maps_t]:
+        """This region, at *depth*, and everything below it, as ZX_INFO_VMAR_MAPS shows it."""
+        entries = []
+        for below, region in self.walk():
+            depth_ = depth + below - 1
+            if isinstance(region, VmAddressRegion):
+                entry = zx_info_maps_t(
+                    name=region.name,
+                    base=region.base,
+                    size=region.size,
+                    depth=depth_,
+                    type=ZX_INFO_MAPS_TYPE_VMAR,
+                )
+                entries.append(entry)
+            else:
+                entries += region.maps(depth_)
+        return entries
 
     def contains(self, base: int, size: int) -> bool:
         return self.base <= base and base + size <= self.base + self.size
@@ -813,10 +866,11 @@ class VmAddressRegionDispatcher(SoloDispatcher):
             rights |= ZX_RIGHT_EXECUTE
         return rights
 
-    @property
-    def base(self) -> int:
-        return self.region.base
+    def info(self) -> zx_info_vmar_t:
+        return zx_info_vmar_t(base=self.region.base, len=self.region.size)
 
-    @property
-    def size(self) -> int:
-        return self.region.size
+    def maps(self) -> list[zx_info_maps_t]:
+        """The region and everything in it: BAD_STATE once it is destroyed."""
+        if not self.region.alive:
+            raise ZxError(Status.BAD_STATE)
+        return self.region.maps(0)

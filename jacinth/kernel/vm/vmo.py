@@ -43,6 +43,7 @@ from jacinth.abi import (
     ZX_VMO_ZERO_CHILDREN,
     Status,
     ZxError,
+    zx_info_vmo_t,
 )
 from jacinth.kernel.object import SoloDispatcher
 from jacinth.machine.memory import OutOfMemory, PhysicalMemory
@@ -782,3 +783,27 @@ class VmObjectDispatcher(SoloDispatcher):
             return NOTHING
         first, end = self._page_range(offset, min(size, self.size - offset))
         return self.pages.attribution(first, end)
+
+    def info(self, handle_rights: int = 0, found: int = 0) -> zx_info_vmo_t:
+        """ZX_INFO_VMO. *found* is ZX_INFO_VMO_VIA_*: by what way the VMO was found."""
+        memory = self.attribution()
+        return zx_info_vmo_t(
+            koid=self.koid,
+            name=self._name,
+            size_bytes=self.size,
+            parent_koid=self.parent_koid,
+            num_children=len(self.children),
+            num_mappings=len(self.mappings),
+            share_count=self.share_count,
+            flags=self.info_flags | found,
+            committed_bytes=memory.committed,
+            handle_rights=handle_rights,
+            cache_policy=self.cache_policy,
+            populated_bytes=memory.committed,
+            committed_private_bytes=memory.private,
+            populated_private_bytes=memory.private,
+            committed_scaled_bytes=memory.scaled_bytes,
+            populated_scaled_bytes=memory.scaled_bytes,
+            committed_fractional_scaled_bytes=memory.scaled_fraction,
+            populated_fractional_scaled_bytes=memory.scaled_fraction,
+        )
