@@ -192,8 +192,8 @@ def _task_stats(call: Call, value: int) -> Record:
         mem_mapped_bytes=usage.mapped,
         mem_private_bytes=usage.private,
         mem_shared_bytes=usage.shared,
-        mem_scaled_shared_bytes=usage.scaled_shared,
-        mem_fractional_scaled_shared_bytes=usage.scaled_shared_fraction,
+        mem_scaled_shared_bytes=usage.scaled_shared.scaled_bytes,
+        mem_fractional_scaled_shared_bytes=usage.scaled_shared.scaled_fraction,
     )
 
 
