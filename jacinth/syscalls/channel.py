@@ -243,7 +243,8 @@ def take_handles(call: Call, channel: ChannelDispatcher, values: Sequence[int]) 
     for value in values:
         handle = table.pop(value, None)
         if handle is None:
-            status = status or _bad_handle(call, value)
+            call.bad_handle(value)
+            status = status or Status.BAD_HANDLE
             continue
         taken.append(handle)
         if not handle.rights & ZX_RIGHT_TRANSFER:
@@ -254,15 +255,6 @@ def take_handles(call: Call, channel: ChannelDispatcher, values: Sequence[int]) 
         close_handles(taken)
         raise ZxError(status)
     return taken
-
-
-def _bad_handle(call: Call, value: int) -> Status:
-    """What a value that is no handle comes to, job policy included."""
-    try:
-        call.bad_handle(value)
-    except ZxError:
-        pass  # the policy has had its effect; to the caller it is a bad handle either way
-    return Status.BAD_HANDLE
 
 
 def _take_dispositions(
@@ -290,16 +282,13 @@ def _take_dispositions(
 
 def _dispose(call: Call, channel: ChannelDispatcher, disposition: zx_handle_disposition_t) -> Handle:
     """The handle that a disposition puts into a message. Its source is gone, unless it is duplicated."""
-    table = call.handles
-    source = table.get(disposition.handle)
-    if source is None:
-        raise ZxError(_bad_handle(call, disposition.handle))
+    source = call.handle(disposition.handle)
     if disposition.operation == ZX_HANDLE_OP_DUPLICATE:
         rights = _sendable(source, channel, disposition)
         if not source.rights & ZX_RIGHT_DUPLICATE:
             raise ZxError(Status.ACCESS_DENIED)
         return Handle(source.object, rights)
-    table.remove(disposition.handle)
+    call.handles.remove(disposition.handle)
     try:
         if disposition.operation != ZX_HANDLE_OP_MOVE:
             raise ZxError(Status.INVALID_ARGS)
@@ -356,7 +345,7 @@ def _close_values(call: Call, values: Sequence[int]) -> None:
     for value in values:
         handle = call.handles.handles.pop(value, None)
         if handle is None:
-            _bad_handle(call, value)
+            call.bad_handle(value)
         else:
             handle.close()
 
