@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from jacinth.machine.exit import Exit
 from jacinth.machine.memory import PhysicalMemory
+from jacinth.machine.x86_64 import DebugRegs, FpRegs, GeneralRegs
 
 PAGE_SIZE: Final = 4096
 
@@ -67,6 +68,19 @@ class Context(Protocol):
 
     def start(self, pc: int, sp: int, arg1: int, arg2: int, tp: int, abi_reg: int) -> None:
         """Make the registers those of a fresh thread."""
+
+    def general(self) -> GeneralRegs: ...
+
+    def set_general(self, regs: GeneralRegs) -> None:
+        """Of the flags only those are taken that user code may change."""
+
+    def fp(self) -> FpRegs: ...
+
+    def set_fp(self, regs: FpRegs) -> None: ...
+
+    def debug(self) -> DebugRegs: ...
+
+    def set_debug(self, regs: DebugRegs) -> None: ...
 
     def close(self) -> None: ...
 

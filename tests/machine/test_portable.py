@@ -224,12 +224,11 @@ def test_rounding_modes_stay_with_their_context(machine: Machine) -> None:
         machine.run(context)
         answers.append((context.general().rax, struct.unpack("<I", machine.memory.read(frame, 8, 4))[0]))
     assert answers == [(1, 1), (2, 2)] * 2
-    assert (down.fp().mxcsr, up.fp().mxcsr, down.fp().fcw, up.fp().fcw) == (0x3FA0, 0x5FA0, 0x77F, 0xB7F) or (
-        down.fp().mxcsr,
-        up.fp().mxcsr,
-        down.fp().fcw,
-        up.fp().fcw,
-    ) == (0x3F80, 0x5F80, 0x77F, 0xB7F)
+    # Unicorn keeps no exception flags in mxcsr.
+    assert [(context.fp().fcw, context.fp().mxcsr & ~0x3F) for context in (down, up)] == [
+        (0x77F, 0x3F80),
+        (0xB7F, 0x5F80),
+    ]
 
 
 def test_floating_point_registers_read_back_as_written(machine: Machine) -> None:
@@ -944,6 +943,37 @@ def test_an_interrupt_from_the_keyboard_ends_an_endless_loop() -> None:
     with pytest.raises(KeyboardInterrupt):
         machine.run(context, lambda _: context)
     timer.join()
+    machine.close()
+
+
+def test_no_syscall_is_lost_to_an_interrupt() -> None:
+    """A signal that arrives while guest code runs is handled at the entry of a hook, outside of any `try`."""
+    machine = Machine()
+    context = machine.context(machine.space(COUNTER))
+    traps = 0
+
+    def trap(exit_: Exit) -> PortableContext | None:
+        nonlocal traps
+        traps += exit_ is SYSCALL
+        return context
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        for i in range(20):
+            timer = threading.Timer(0.001 + i * 0.0003, os.kill, (os.getpid(), signal.SIGUSR1))
+            timer.start()
+            with pytest.raises(KeyboardInterrupt):
+                machine.run(context, trap)
+            timer.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    begun = context.general().rbx
+    assert begun - traps in range(21)  # an interrupt within the trap may come before it counts
+    machine.run(context)
+    assert context.pc == CODE + 5
     machine.close()
 
 

@@ -9,6 +9,7 @@ context without leaving Unicorn. Only an idle CPU and a used up budget leave.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -74,6 +75,8 @@ class PortableEngine:
         self._space: Space | None = None  # whose page table is loaded
         self._started: PortableContext | None = None
         self._trap: _Trap = _no_trap
+        self._tsc = tsc if tsc is not None else self.blocks
+        self._unraisable = sys.unraisablehook  # whose turn it is after ours
         self._kicked = False
         # Within a trap: what it did to the context it was called for.
         self._attention = False  # the address space or the pc changed: going on takes more than returning
@@ -95,7 +98,6 @@ class PortableEngine:
         cpu.hook(abi.HOOK_INSN, abi.HookPort(self._on_port), abi.INS_IN)
         cpu.hook(abi.HOOK_INSN, abi.HookPort(self._on_port), abi.INS_OUT)
         if deterministic or tsc is not None:
-            self._tsc = tsc if tsc is not None else self.blocks
             cpu.hook(abi.HOOK_INSN, abi.HookTsc(self._on_tsc), abi.INS_RDTSC)
             cpu.hook(abi.HOOK_INSN, abi.HookTsc(self._on_tsc), abi.INS_RDTSCP)
         memory.drop_code = self._drop_code
@@ -126,6 +128,8 @@ class PortableEngine:
         self._started = None
         self._trap = cast(_Trap, trap)  # every context is one of ours
         cpu, budget = self.cpu, self._budget
+        self._unraisable = sys.unraisablehook
+        sys.unraisablehook = self._on_unraisable
         try:
             while following is not None and self._enter(following):
                 if self._kicked:
@@ -148,6 +152,7 @@ class PortableEngine:
             self._special = self._idle = self._finishing = False
             self._error = None
             self._trap = _no_trap
+            sys.unraisablehook = self._unraisable
 
     def kick(self) -> None:
         self._kicked = True
@@ -287,6 +292,20 @@ class PortableEngine:
         self._special = True
         self.cpu.lib.uc_emu_stop(self.cpu.uc)
 
+    def _on_unraisable(self, lost: sys.UnraisableHookArgs) -> None:
+        """An exception that a signal handler raised at the entry of one of our hooks, before its `try`:
+        ctypes has no one to give it to. Ctrl-C mostly arrives there, since a signal that comes while guest
+        code runs is handled at the next line of Python."""
+        error = lost.exc_value
+        if error is None or "ctypes callback" not in (lost.err_msg or ""):
+            self._unraisable(lost)
+            return
+        if not self._special and lost.object != self._on_tsc:
+            # Nothing was done yet: the instruction, a syscall mostly, is to be executed again.
+            self._pc = self.env[_RIP]
+            self._pc_written = True
+        self._fail(error)
+
     def _settle(self) -> None:
         """After the syscall instruction: put the pc right that the trap wrote during it."""
         if self._pc_written:
@@ -300,7 +319,8 @@ class PortableEngine:
             self._in_syscall = True
             following = self._trap(0, SYSCALL)
             self._in_syscall = False
-            if following is self._live and not self._attention:
+            # A context that the trap closed is live no more, so None may be both.
+            if following is not None and following is self._live and not self._attention:
                 return
             self._pc = self.env[_RIP]
             self._special = True
@@ -358,7 +378,7 @@ class PortableEngine:
             else:
                 exit_ = CpuException(vector, status & 0xFFFFFFFF)
             following = self._trap(0, exit_)
-            if following is not self._live or self._attention:
+            if following is None or following is not self._live or self._attention:
                 self._continue(following)
         except BaseException as error:
             self._fail(error)
@@ -402,7 +422,7 @@ class PortableEngine:
                     return 1
                 exit_ = self._end_port()
             following = self._trap(0, exit_)
-            if following is not self._live or self._attention:
+            if following is None or following is not self._live or self._attention:
                 self._continue(following)
         except BaseException as error:
             self._fail(error)

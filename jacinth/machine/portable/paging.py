@@ -107,6 +107,22 @@ class FrameUses:
             self.executors[frame] += 1
         return (bits | WRITABLE) & ~NX if both else bits
 
+    def add_all(self, frames: Sequence[int], access: int) -> list[int]:
+        """A new entry for each of the frames."""
+        bits, writers, executors = _BITS[access], self.writers, self.executors
+        if access & EXECUTE:
+            return [frame << 12 | self.add(frame, access) for frame in frames]
+        if access & WRITE:
+            entries = []
+            for frame in frames:
+                if executors[frame]:
+                    entries.append(frame << 12 | self.add(frame, access))
+                else:
+                    writers[frame] += 1
+                    entries.append(frame << 12 | bits)
+            return entries
+        return [frame << 12 | bits for frame in frames]
+
     def remove(self, entry: int) -> None:
         """The entry is about to go."""
         frame = (entry & _FRAME) >> 12
@@ -136,6 +152,7 @@ class PageTable:
         self._memory = engine.memory
         self._frames = engine.memory.frames
         self._uses = engine.uses
+        self._writers, self._executors = engine.uses.writers, engine.uses.executors
         self._uses.opened(self)
         self._top = _Table(engine.memory)
         self.cr3 = self._top.frame << 12
@@ -155,7 +172,11 @@ class PageTable:
             old = leaf[index]
             if old & _ASKED_BOTH:
                 self._uses.remove(old)
-            bits = self._uses.add(frame, access) if access & _CHANGES else _BITS[access]
+            bits = _BITS[access]
+            if access & EXECUTE or (access & WRITE and self._executors[frame]):
+                bits = self._uses.add(frame, access)
+            elif access & WRITE:  # FrameUses.add, for speed
+                self._writers[frame] += 1
             leaf[index] = frame << 12 | bits
             if old & PRESENT and self.active:
                 self.engine.flush_page(address)
@@ -164,7 +185,6 @@ class PageTable:
             return
         if not 0 <= min(frames) <= max(frames) < self._frames:
             raise ValueError("a frame is beyond the physical memory")
-        uses, bits = self._uses, _BITS[access]
         done = 0
         replaced = False
         while done < len(frames):
@@ -174,11 +194,7 @@ class PageTable:
             leaf = self._leaves.get(here >> 21) or self._add_leaf(here >> 21)
             part = leaf[index : index + count]
             replaced = self._release(part) or replaced
-            run = frames[done : done + count]
-            if access & _CHANGES:
-                entries = [frame << 12 | uses.add(frame, access) for frame in run]
-            else:
-                entries = [frame << 12 | bits for frame in run]
+            entries = self._uses.add_all(frames[done : done + count], access)
             part[:] = memoryview(array("Q", entries))
             done += count
         if replaced and self.active:
