@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Literal, Self
 
 from jacinth.kernel import kernel as core
@@ -10,6 +11,8 @@ from jacinth.machine.memory import PhysicalMemory
 from jacinth.machine.portable.engine import PortableEngine
 from jacinth.syscalls.door import Door
 from jacinth.syscalls.host import Host
+from jacinth.userboot.vdso_vmo import VdsoVmo
+from jacinth.version import __version__
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -43,10 +46,17 @@ class Kernel(core.Kernel):
         self.door = Door(self)
         self.host = Host(self)
 
+    @functools.cached_property
+    def vdso(self) -> VdsoVmo:
+        """The vDSO that programs of this kernel get."""
+        return VdsoVmo(self, self.host, f"jacinth {__version__}".encode())
+
     def close(self) -> None:
         """Kill everything, close the host's handles and give the machine back."""
         self.root_job.kill(0)
         self.host.close()
+        if "vdso" in self.__dict__:
+            self.vdso.close()
         self.engine.close()
         self.memory.close()
 

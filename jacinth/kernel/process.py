@@ -322,11 +322,11 @@ class ProcessDispatcher(SoloDispatcher):
             self._finish_dead()
 
     def _finish_dead(self) -> None:
+        if isinstance(self.aspace, UnifiedAspace):
+            self.aspace.close()
         self.shared.leave()
         if self.restricted is not None:
             self.restricted.destroy()
-        if isinstance(self.aspace, UnifiedAspace):
-            self.aspace.close()
         self.update_signals(0, ZX_PROCESS_TERMINATED)
         self.kernel.on_process_exit(self)
         self.job.remove_process(self)

@@ -19,6 +19,7 @@ from jacinth.kernel.handle import Handle, HandleTable
 from jacinth.kernel.object import Dispatcher
 from jacinth.kernel.thread import CHECKPOINT, ThreadDispatcher
 from jacinth.kernel.wait import Waiter
+from jacinth.machine.memory import OutOfMemory
 from jacinth.syscalls.user import (
     INT_CODES,
     HandleOut,
@@ -80,9 +81,15 @@ class Call:
         return handle
 
     def bad_handle(self, value: int) -> None:
-        """Job policy of the caller for a value that is no handle: processes may share the table, not the policy."""
+        """Job policy of the caller for a value that is no handle: processes may share the table, not the policy.
+
+        To deny is to allow here: whatever the policy, a call that returns answers BAD_HANDLE (job_set_policy.md).
+        """
         if value != ZX_HANDLE_INVALID:
-            self.process.check_policy(ZX_POL_BAD_HANDLE)
+            try:
+                self.process.check_policy(ZX_POL_BAD_HANDLE)
+            except ZxError:
+                pass
 
     def check_policy(self, condition: int) -> None:
         """ACCESS_DENIED where the caller's job forbids ZX_POL_* *condition*."""
@@ -177,7 +184,9 @@ def _is_pointer(param: Param) -> bool:
 
 
 def _bug(call: Call, name: str, error: Exception) -> int:
-    """An internal error of ours: reported with the call, and the guest gets a status."""
+    """Not a `ZxError`: memory has run out, or an error of ours, which is reported with the call. The guest gets a status."""
+    if isinstance(error, MemoryError | OutOfMemory):
+        return Status.NO_MEMORY
     call.kernel.report(f"internal error in {name}, called by thread {call.thread.koid}", error)
     return Status.INTERNAL
 
@@ -189,9 +198,9 @@ def _body(row: SyscallRow, arguments: list[str], answer: str, indent: str) -> li
     call = f"{'await ' if row.blocking else ''}function(call{''.join(', ' + a for a in arguments)})"
     lines = [
         "try:",
-        f"    status = {call}" if row.returns != "zx_status_t" else f"    {call}",
+        # A status may be a positive number too: zx_debuglog_read answers with a size.
+        f"    status = {call}" + (" or OK" if row.returns == "zx_status_t" else ""),
         *[f"    p_{name}.install(call)" for name in new_handles],
-        *(["    status = OK"] if row.returns == "zx_status_t" else []),
         "except ZxError as error:",
         *drops,
         "    status = error.status",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jacinth.kernel.handle import Handle
 from jacinth.kernel.process import ProcessDispatcher, SharedState
-from jacinth.kernel.thread import ThreadDispatcher
+from jacinth.kernel.thread import ThreadDispatcher, ThreadState
 from jacinth.kernel.vm.aspace import PRIVATE_ASPACE_BASE, PRIVATE_ASPACE_SIZE
 from jacinth.kernel.vm.vmar import VmAddressRegionDispatcher
 from jacinth.syscalls import table  # noqa: F401
@@ -43,6 +43,7 @@ class Host:
     def __init__(self, kernel: Kernel) -> None:
         self.dispatcher = HostProcess(kernel)
         self.thread = HostThread(self.dispatcher, b"host")
+        self.thread._set_state(ThreadState.RUNNING)  # it runs outside, and blocks and wakes as every other thread
         self.sys = HostSys(self.thread)
         kernel.current = self.thread
         self.process = self.add(self.dispatcher)

@@ -228,7 +228,9 @@ def _encode(data: Any, code: str) -> bytes:
     if isinstance(data, Struct):
         return data.pack()
     items = list(data)
-    if items and isinstance(items[0], Struct):
+    if not items:
+        return b""
+    if isinstance(items[0], Struct):
         return b"".join(item.pack() for item in items)
     return struct.pack(f"<{len(items)}{code}", *items)
 

@@ -151,7 +151,11 @@ class VmAspace:
             raise ZxError(Status.OUT_OF_RANGE)
         pages = mapping.vmo.pages
         index = page + mapping.delta
-        frame = pages.frame_for_write(index) if needed & WRITE else pages.pages.get(index)
+        if needed & WRITE:
+            frame: int | None = pages.frame_for_write(index, mapping)
+            self._read_tlb.pop(page, None)  # it may have shown the old frame
+        else:
+            frame = pages.pages.get(index)
         try:
             if frame is None:
                 pages.zero_mapped.add(index)
@@ -159,7 +163,7 @@ class VmAspace:
                 return
             owners = pages.family.owners
             shared = frame in owners
-            frames = [frame]
+            frames: list[int] = [frame]
             present = pages.pages
             for following in range(index + 1, index + min(end - page, _FAULT_AROUND)):
                 frame = present.get(following)
@@ -255,11 +259,10 @@ class VmAspace:
             return bytes(self._view[place : place + size])
         if size > _MAX_COPY:
             raise ZxError(Status.NO_MEMORY)
-        data = bytearray(size)
         view = self._view
-        for done, place, count in self._pieces(address, size, self._read_page):
-            data[done : done + count] = view[place : place + count]
-        return bytes(data)
+        return b"".join(
+            [view[place : place + count] for place, count in self._runs(address, size, self._read_page)]
+        )
 
     def write_user(self, address: int, data: bytes | bytearray | memoryview) -> None:
         """Copy *data* out: INVALID_ARGS where not all can be written, and then nothing is; NO_MEMORY."""
@@ -279,20 +282,39 @@ class VmAspace:
             return
         if size > _MAX_COPY:
             raise ZxError(Status.NO_MEMORY)
-        write = self._memory.write
-        for done, place, count in list(self._pieces(address, size, self._write_page)):
-            write(place >> PAGE_SHIFT, place & PAGE_MASK, data[done : done + count])
-
-    def _pieces(
-        self, address: int, size: int, page_at: Callable[[int], int]
-    ) -> Iterator[tuple[int, int, int]]:
-        """Cut a range at page boundaries: (bytes before, place in physical memory, bytes)."""
+        runs = self._runs(address, size, self._write_page)  # all of them, before anything is written
+        view, code_frames = self._view, self._code_frames
         done = 0
-        while done < size:
-            inside = (address + done) & PAGE_MASK
-            count = min(PAGE_SIZE - inside, size - done)
-            yield done, page_at((address + done) >> PAGE_SHIFT) + inside, count
+        for place, count in runs:
+            if any(code_frames[place >> PAGE_SHIFT : (place + count + PAGE_MASK) >> PAGE_SHIFT]):
+                self._write_code(place, data[done : done + count])
+            else:
+                view[place : place + count] = data[done : done + count]
             done += count
+
+    def _write_code(self, place: int, data: bytes | bytearray | memoryview) -> None:
+        """Write frames that guest code may have been run from."""
+        done = 0
+        while done < len(data):
+            inside = (place + done) & PAGE_MASK
+            count = min(PAGE_SIZE - inside, len(data) - done)
+            self._memory.write((place + done) >> PAGE_SHIFT, inside, data[done : done + count])
+            done += count
+
+    def _runs(self, address: int, size: int, page_at: Callable[[int], int]) -> list[tuple[int, int]]:
+        """A range as pieces of physical memory: (place, bytes)."""
+        first, last = address >> PAGE_SHIFT, (address + size - 1) >> PAGE_SHIFT
+        start = page_at(first) + (address & PAGE_MASK)
+        end = (start | PAGE_MASK) + 1
+        runs = []
+        for page in range(first + 1, last + 1):
+            place = page_at(page)
+            if place != end:
+                runs.append((start, end - start))
+                start = place
+            end = place + PAGE_SIZE
+        runs.append((start, end - start - (-(address + size) & PAGE_MASK)))
+        return runs
 
     def read_u32(self, address: int) -> int:
         place = self._read_tlb.get(address >> PAGE_SHIFT)

@@ -152,21 +152,21 @@ class PageList:
         except OutOfMemory:
             raise ZxError(Status.NO_MEMORY) from None
 
-    def frame_for_write(self, page: int) -> int:
-        """The frame of *page*, committed and this list's alone: NO_MEMORY."""
+    def frame_for_write(self, page: int, faulting: VmMapping | None = None) -> int:
+        """The frame of *page*, committed and this list's alone: NO_MEMORY. *faulting* will show it itself."""
         frame = self.pages.get(page)
         if frame is None:
             new = self.allocate()
             if page in self.zero_mapped:
                 self.zero_mapped.discard(page)
-                self.changed(page, page + 1)
+                self.changed(page, page + 1, faulting)
         elif frame in self.family.owners:
             new = self.allocate()
             view = self.memory.view
             view[new << PAGE_SHIFT : (new + 1) << PAGE_SHIFT] = view[
                 frame << PAGE_SHIFT : (frame + 1) << PAGE_SHIFT
             ]
-            self.changed(page, page + 1)
+            self.changed(page, page + 1, faulting)
             self._release(frame)
         else:
             return frame
@@ -272,11 +272,12 @@ class PageList:
 
     # Mappings
 
-    def changed(self, first: int, end: int) -> None:
-        """The range's frames are about to change: no mapping may show the old ones any longer."""
+    def changed(self, first: int, end: int, faulting: VmMapping | None = None) -> None:
+        """The range's frames are about to change: no mapping but *faulting* may show the old ones any longer."""
         for view in self.views:
             for mapping in view.mappings:
-                mapping.forget(first, end)
+                if mapping is not faulting:
+                    mapping.forget(first, end)
 
     # Accounting
 
