@@ -743,3 +743,45 @@ def test_call_etc_disposes_of_handles_and_tells_of_those_that_come(
     info = zx_handle_info_t.unpack(memory.get(0x3000, zx_handle_info_t.SIZE))
     assert (info.type, info.rights) == (ZX_OBJ_TYPE_EVENT, ZX_RIGHT_WAIT | ZX_RIGHT_TRANSFER)
     assert is_open(k, sent) and is_open(k, info.handle)
+
+
+@pytest.mark.parametrize("call", ["zx_channel_write", "zx_channel_write_etc"])
+def test_a_failed_write_with_unreadable_handles_closes_none(
+    k: Any, zx: Any, trap: Any, memory: Memory, call: str
+) -> None:
+    before = len(k.host.dispatcher.handles)
+    assert trap(call, ZX_HANDLE_INVALID, 0, 0, 0, BAD_ADDRESS, 1 << 31) == ZX_ERR_BAD_HANDLE
+    assert len(k.host.dispatcher.handles) == before
+
+
+def test_a_failed_write_closes_all_its_handles_be_they_ever_so_many(
+    k: Any, zx: Any, pair: Pair, trap: Any, memory: Memory
+) -> None:
+    sent = [event(zx) for _ in range(200)]
+    address = memory.put(0, struct.pack("<201I", *sent, 0x7FFF_FFF3))
+    assert trap("zx_channel_write", pair[0], 0, 0, 0, address, 201) == ZX_ERR_OUT_OF_RANGE
+    assert not any(is_open(k, value) for value in sent)
+
+
+def test_a_call_etc_that_fails_early_closes_what_was_to_move(
+    k: Any, zx: Any, pair: Pair, memory: Memory
+) -> None:
+    moved, kept = event(zx), event(zx)
+    wishes = disposition(moved).pack() + disposition(kept, ZX_HANDLE_OP_DUPLICATE).pack()
+    args = zx_channel_call_etc_args_t(wr_handles=memory.put(0, wishes), wr_num_handles=2)
+    assert zx.zx_channel_call_etc(pair[0], 0, 0, args)[0] == ZX_ERR_INVALID_ARGS  # no room for an id
+    assert not is_open(k, moved) and is_open(k, kept)
+
+
+@pytest.mark.parametrize("bad", ["rd_bytes", "rd_handles"])
+def test_a_reply_that_cannot_be_written_closes_its_handles(
+    k: Any, zx: Any, pair: Pair, memory: Memory, program: Program, bad: str
+) -> None:
+    program.start(echo, program.give(pair[1]))
+    sent = event(zx)
+    dispatcher = k.host.dispatcher.handles.get(sent).object
+    args = call_args(memory, bytes(4), (sent,))
+    setattr(args, bad, BAD_ADDRESS)
+    before = len(k.host.dispatcher.handles)
+    assert zx.zx_channel_call(pair[0], 0, ZX_TIME_INFINITE, args)[0] == ZX_ERR_INVALID_ARGS
+    assert dispatcher.handle_count == 0 and len(k.host.dispatcher.handles) == before - 1

@@ -13,6 +13,7 @@ from jacinth.abi import (
     ZX_ERR_BAD_HANDLE,
     ZX_ERR_INVALID_ARGS,
     ZX_ERR_NOT_FOUND,
+    ZX_ERR_NOT_SUPPORTED,
     ZX_ERR_TIMED_OUT,
     ZX_ERR_WRONG_TYPE,
     ZX_HANDLE_INVALID,
@@ -23,6 +24,7 @@ from jacinth.abi import (
     ZX_RIGHT_SAME_RIGHTS,
     ZX_RIGHT_WAIT,
     ZX_RIGHT_WRITE,
+    ZX_RIGHTS_BASIC,
     ZX_THREAD_STATE_BLOCKED_PORT,
     ZX_TIME_INFINITE,
     ZX_USER_SIGNAL_0,
@@ -169,6 +171,8 @@ def test_rights_and_types_are_checked(k: Any, zx: Any, port: int) -> None:
         1
     ]
     assert zx.zx_port_cancel(port, unwaitable, 0) == ZX_ERR_ACCESS_DENIED
+    blind = k.host.add(k.host.dispatcher.handles.get(port).object, ZX_RIGHTS_BASIC)
+    assert zx.zx_port_cancel(port, blind, 0) == ZX_ERR_NOT_SUPPORTED  # a port has no signals
     assert zx.zx_port_cancel_key(ZX_HANDLE_INVALID, 1, 0) == ZX_ERR_INVALID_ARGS
     assert zx.zx_port_cancel_key(ZX_HANDLE_INVALID, 0, 0) == ZX_ERR_BAD_HANDLE
     assert zx.zx_port_cancel_key(mute, 0, 0) == ZX_ERR_ACCESS_DENIED

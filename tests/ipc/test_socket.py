@@ -270,6 +270,9 @@ def test_the_write_threshold_follows_the_room(zx: Any, k: Any, pair: Pair) -> No
     assert not writer.signals & ZX_SOCKET_WRITE_THRESHOLD
     zx.zx_handle_close(other)
     with pytest.raises(ZxError) as failure:
+        writer.set_write_threshold(BUFFER_SIZE + 1)
+    assert failure.value.status is Status.INVALID_ARGS
+    with pytest.raises(ZxError) as failure:
         writer.set_write_threshold(1)
     assert failure.value.status is Status.PEER_CLOSED
 
