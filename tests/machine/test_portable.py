@@ -757,6 +757,22 @@ def test_a_page_turned_from_data_to_code_and_back(machine: Machine) -> None:
     assert machine.run(context) == [PageFault(DATA, EXECUTE, True, 0x15)]  # data again, and no more than that
 
 
+def test_more_code_than_unicorn_keeps_translations_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jacinth.machine.portable.cpu.TRANSLATIONS", 1 << 20)
+    machine = Machine(quantum=1 << 20)
+    blocks = 8_000
+    context = machine.context(space := machine.engine.aspace())
+    machine.spaces.append(space)
+    code = assemble("48ffc0 eb00") * blocks + assemble("0f05")  # inc rax; jmp to the next; ...; syscall
+    frames = [machine.frame(code[i : i + PAGE_SIZE]) for i in range(0, len(code), PAGE_SIZE)]
+    space.map(CODE, frames, READ | EXECUTE)
+    for i in range(1, 3):
+        context.pc = CODE
+        assert machine.run(context) == [SYSCALL]
+        assert context.general().rax == i * blocks
+    machine.close()
+
+
 # Budget, kick, time.
 
 

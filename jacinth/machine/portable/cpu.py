@@ -46,6 +46,7 @@ FP_OPCODE: Final = 752  # u16
 FP_POINTERS: Final = 760  # fip, fdp
 XMM_STRIDE: Final = 64
 
+TRANSLATIONS = 256 << 20  # bytes of translated code that Unicorn keeps; when they are full it starts again
 CC_OP_EFLAGS: Final = 1  # "the arithmetic flags are in cc_src"
 
 _CR0: Final = 1 << 31 | 1 << 16 | 1 << 5 | 1 << 4 | 1 << 1 | 1  # PG, WP, NE, ET, MP, PE
@@ -71,6 +72,7 @@ class Cpu:
         self.uc: int = handle.value
         self._hooks: list[object] = []
         self._call(lib.uc_ctl(self.uc, abi.CTL_CPU_MODEL, ctypes.c_int(abi.CPU_EPYC)))
+        self._call(lib.uc_ctl(self.uc, abi.CTL_TCG_BUFFER_SIZE, ctypes.c_uint32(TRANSLATIONS)))
         self._call(lib.uc_ctl(self.uc, abi.CTL_USE_EXITS, ctypes.c_int(1)))
         self._call(lib.uc_mem_map_ptr(self.uc, 0, memory.size, abi.PROT_ALL, memory.address))
         self.cpu: int = lib.qemu_get_cpu_x86_64(self.uc, -1)  # never given an index

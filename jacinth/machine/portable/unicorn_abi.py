@@ -32,6 +32,7 @@ INS_SYSCALL: Final = 699
 # UC_CTL(type, number of arguments, write)
 CTL_USE_EXITS: Final = 4 | 1 << 26 | 1 << 30
 CTL_CPU_MODEL: Final = 7 | 1 << 26 | 1 << 30
+CTL_TCG_BUFFER_SIZE: Final = 13 | 1 << 26 | 1 << 30
 CTL_TB_FLUSH: Final = 10 | 1 << 30
 
 REG_CS: Final = 11
