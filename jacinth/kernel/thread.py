@@ -274,9 +274,6 @@ class ThreadDispatcher(SoloDispatcher):
         """Stop running until *waiter* is complete. Answers False where it is complete already."""
         if waiter.status is not None:
             return False
-        if waiter.deadline != ZX_TIME_INFINITE and waiter.deadline <= self.kernel.clock.now():
-            waiter.status = Status.TIMED_OUT
-            return False
         self.waiter = waiter
         waiter.thread = self
         if waiter.deadline != ZX_TIME_INFINITE:

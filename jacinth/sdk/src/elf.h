@@ -35,7 +35,8 @@ typedef struct {
   uint64_t st_value, st_size;
 } Elf64_Sym;
 
-enum { PT_DYNAMIC = 2, PT_TLS = 7 };
+enum { PT_LOAD = 1, PT_DYNAMIC = 2, PT_TLS = 7 };
+enum { PF_X = 1 };
 enum { DT_NULL = 0, DT_HASH = 4, DT_STRTAB = 5, DT_SYMTAB = 6, DT_RELA = 7, DT_RELASZ = 8 };
 enum { R_X86_64_RELATIVE = 8 };
 
