@@ -205,6 +205,38 @@ ZX_THREAD_SUSPENDED: Final = 32
 ZX_TIMER_SIGNALED: Final = 8
 ZX_VMO_ZERO_CHILDREN: Final = 8
 
+# The names of all signals that belong to one type of object.
+SIGNALS: Final[tuple[str, ...]] = (
+    "ZX_CHANNEL_READABLE",
+    "ZX_CHANNEL_WRITABLE",
+    "ZX_CHANNEL_PEER_CLOSED",
+    "ZX_EVENT_SIGNALED",
+    "ZX_EVENTPAIR_SIGNALED",
+    "ZX_EVENTPAIR_PEER_CLOSED",
+    "ZX_FIFO_READABLE",
+    "ZX_FIFO_WRITABLE",
+    "ZX_FIFO_PEER_CLOSED",
+    "ZX_JOB_TERMINATED",
+    "ZX_JOB_NO_JOBS",
+    "ZX_JOB_NO_PROCESSES",
+    "ZX_JOB_NO_CHILDREN",
+    "ZX_LOG_READABLE",
+    "ZX_PROCESS_TERMINATED",
+    "ZX_SOCKET_READABLE",
+    "ZX_SOCKET_WRITABLE",
+    "ZX_SOCKET_PEER_CLOSED",
+    "ZX_SOCKET_PEER_WRITE_DISABLED",
+    "ZX_SOCKET_WRITE_DISABLED",
+    "ZX_SOCKET_READ_THRESHOLD",
+    "ZX_SOCKET_WRITE_THRESHOLD",
+    "ZX_TASK_TERMINATED",
+    "ZX_THREAD_TERMINATED",
+    "ZX_THREAD_RUNNING",
+    "ZX_THREAD_SUSPENDED",
+    "ZX_TIMER_SIGNALED",
+    "ZX_VMO_ZERO_CHILDREN",
+)
+
 # ---- Information and properties ----------------------------------------------------------------------------------------------
 
 ZX_INFO_HANDLE_VALID: Final = 1

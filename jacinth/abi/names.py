@@ -1,0 +1,144 @@
+"""From numbers back to the names of the headers, for people: the tracer, messages, the inspector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from jacinth.abi import constants
+from jacinth.abi.status import Status
+
+_UINT32: Final = 0xFFFF_FFFF
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """The constants whose names begin with a prefix, without those that begin with one of *others*."""
+
+    bits: bool  # values are or-ed together; otherwise a value is one of them
+    others: tuple[str, ...] = ()
+
+
+def _of(bits: bool, others: str = "") -> _Family:
+    return _Family(bits, tuple(others.split()))
+
+
+# What `Param.flags` may say. A prefix that is not here is taken as a family of single values.
+_FAMILIES: Final[dict[str, _Family]] = {
+    "ZX_CHANNEL_READ_": _of(True),
+    "ZX_CHANNEL_WRITE_": _of(True),
+    "ZX_CLOCK_OPT_": _of(True),
+    "ZX_CLOCK_UPDATE_OPTION_": _of(True),
+    "ZX_INFO_": _of(
+        False,
+        "ZX_INFO_PROCESS_FLAG_ ZX_INFO_MAPS_TYPE_ ZX_INFO_VMO_TYPE_ ZX_INFO_VMO_RESIZABLE ZX_INFO_VMO_IS_ "
+        "ZX_INFO_VMO_VIA_ ZX_INFO_VMO_PAGER_ ZX_INFO_VMO_CONTIGUOUS ZX_INFO_VMO_DISCARDABLE "
+        "ZX_INFO_VMO_IMMUTABLE ZX_INFO_CPU_STATS_FLAG_ ZX_INFO_VCPU_FLAG_ ZX_INFO_INVALID_CPU",
+    ),
+    "ZX_INTERRUPT_": _of(True, "ZX_INTERRUPT_BIND ZX_INTERRUPT_UNBIND ZX_INTERRUPT_SLOT_ ZX_INTERRUPT_MAX_"),
+    "ZX_IOB_ACCESS_": _of(True),
+    "ZX_LOG_FLAG_": _of(True),
+    "ZX_PROCESS_": _of(True, "ZX_PROCESS_TERMINATED"),
+    "ZX_PROP_": _of(False),
+    "ZX_SOCKET_": _of(
+        True,
+        "ZX_SOCKET_READABLE ZX_SOCKET_WRITABLE ZX_SOCKET_PEER_ ZX_SOCKET_WRITE_ ZX_SOCKET_READ_ "
+        "ZX_SOCKET_DISPOSITION_",
+    ),
+    "ZX_STREAM_": _of(True, "ZX_STREAM_SEEK_ ZX_STREAM_APPEND"),
+    "ZX_VM_": _of(True, "ZX_VM_ALIGN_ ZX_VM_FLAG_ ZX_VM_FEATURE_"),
+    "ZX_VMO_": _of(True, "ZX_VMO_OP_ ZX_VMO_CHILD_ ZX_VMO_ZERO_CHILDREN ZX_VMO_DIRTY_ ZX_VMO_FRUGAL_"),
+    "ZX_VMO_CHILD_": _of(True),
+    "ZX_WAIT_ASYNC_": _of(True),
+}
+_VM_ALIGN_MASK: Final = 0xFF << constants.ZX_VM_ALIGN_BASE
+
+
+@cache
+def _names(family: str) -> dict[int, str]:
+    """Value -> name; of two names for one number the first one in the constants' order."""
+    kind = _FAMILIES.get(family, _Family(False))
+    names: dict[int, str] = {}
+    for name, value in vars(constants).items():
+        if name.startswith(family) and isinstance(value, int) and not name.startswith(kind.others or ("-",)):
+            names.setdefault(value, name)
+    return names
+
+
+def _bits(names: dict[int, str], value: int) -> str:
+    """Names of single bits joined with |, the bits without a name as one hexadecimal number at the end."""
+    words = []
+    left = value
+    for bit, name in names.items():
+        if bit.bit_count() == 1 and left & bit:
+            words.append(name)
+            left &= ~bit
+    if left:
+        words.append(f"{left:#x}")
+    return " | ".join(words) or names.get(0, "0")
+
+
+def flag_names(family: str, value: int) -> str:
+    """The words for *value* in a family of constants, named by prefix as in `Param.flags`: "ZX_VM_", "ZX_PROP_".
+
+    Or-ed bits are joined with ` | `; what has no name is hexadecimal.
+    """
+    names = _names(family)
+    if value in names and value != 0:
+        return names[value]
+    if not _FAMILIES.get(family, _Family(False)).bits:
+        return names.get(value, f"{value:#x}" if value else "0")
+    if family == "ZX_VM_" and value & _VM_ALIGN_MASK:
+        alignment = _names("ZX_VM_ALIGN_").get(value & _VM_ALIGN_MASK, f"{value & _VM_ALIGN_MASK:#x}")
+        rest = value & ~_VM_ALIGN_MASK
+        return f"{_bits(names, rest)} | {alignment}" if rest else alignment
+    return _bits(names, value)
+
+
+def status_name(status: int) -> str:
+    """The status's name, "ZX_ERR_BAD_HANDLE"; the number itself where it is no status.
+
+    A negative status may also be given as the register holds it, unsigned.
+    """
+    if status & _UINT32 >= 1 << 31:
+        status = (status & _UINT32) - (1 << 32)
+    try:
+        known = Status(status)
+    except ValueError:
+        return str(status)
+    return "ZX_OK" if known is Status.OK else f"ZX_ERR_{known.name}"
+
+
+def object_type_name(object_type: int) -> str:
+    """The type's name, "CHANNEL" for ZX_OBJ_TYPE_CHANNEL; the number where there is no such type."""
+    return _names("ZX_OBJ_TYPE_").get(object_type, str(object_type)).removeprefix("ZX_OBJ_TYPE_")
+
+
+def rights_names(rights: int) -> str:
+    """The names of the rights, "ZX_RIGHT_READ | ZX_RIGHT_WRITE"; no right is ZX_RIGHT_NONE."""
+    return _bits(_names("ZX_RIGHT_"), rights)
+
+
+# Signals of an object begin with its type's name, with these exceptions.
+_SIGNAL_PREFIXES: Final = {"DEBUGLOG": "LOG"}
+
+
+@cache
+def _signals(object_type: int) -> dict[int, str]:
+    name = object_type_name(object_type)
+    prefix = f"ZX_{_SIGNAL_PREFIXES.get(name, name)}_"
+    names: dict[int, str] = {}
+    for own in constants.SIGNALS:
+        if own.startswith(prefix):
+            names.setdefault(getattr(constants, own), own)
+    for n in range(8):
+        names[constants.ZX_USER_SIGNAL_0 << n] = f"ZX_USER_SIGNAL_{n}"
+    names.setdefault(constants.ZX_SIGNAL_HANDLE_CLOSED, "ZX_SIGNAL_HANDLE_CLOSED")
+    names[0] = "ZX_SIGNAL_NONE"
+    return names
+
+
+def signal_names(object_type: int, signals: int) -> str:
+    """The names of the signals as the object's type calls them; none is ZX_SIGNAL_NONE."""
+    return _bits(_signals(object_type), signals)
