@@ -6,6 +6,7 @@ Missing: zx_vmar_map_iob and zx_vmar_map_clock.
 from __future__ import annotations
 
 from jacinth.abi import (
+    ZX_HANDLE_INVALID,
     ZX_POL_VMAR_WX,
     ZX_RIGHT_EXECUTE,
     ZX_RIGHT_MAP,
@@ -161,9 +162,32 @@ def zx_vmar_unmap(call: Call, handle: int, addr: int, len_: int) -> None:
     Rights: OP_CHILDREN on handle, to destroy VMARs.
     Errors, in order: BAD_HANDLE, WRONG_TYPE handle; those of VmAddressRegion.unmap.
     """
+    _unmap(call, handle, addr, len_)
+
+
+@syscall
+def zx_vmar_unmap_handle_close_thread_exit(
+    call: Call, vmar_handle: int, addr: int, size: int, close_handle: int
+) -> None:
+    """Unmap a range, which may hold the calling thread's stack, close a handle and end the thread.
+
+    Returns only where the range cannot be unmapped, and has then done nothing.
+    Errors: those of zx_vmar_unmap.
+    """
+    _unmap(call, vmar_handle, addr, size)
+    try:
+        if close_handle != ZX_HANDLE_INVALID:
+            call.handle(close_handle)  # BAD_HANDLE, and the job's policy on it
+            call.handles.close(close_handle)
+    except ZxError:
+        pass
+    call.thread.kill()
+
+
+def _unmap(call: Call, handle: int, addr: int, size: int) -> None:
     rights = call.handle(handle).rights
     vmar = call.dispatcher(handle, VmAddressRegionDispatcher, 0)
-    vmar.region.unmap(addr, len_, can_destroy_regions=bool(rights & ZX_RIGHT_OP_CHILDREN))
+    vmar.region.unmap(addr, size, can_destroy_regions=bool(rights & ZX_RIGHT_OP_CHILDREN))
 
 
 @syscall
