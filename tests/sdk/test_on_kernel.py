@@ -53,7 +53,16 @@ def run(
         zx.zx_socket_write(mine, 0, input_)
         zx.zx_handle_close(mine)
         handles.append((pa_hnd(PA_FD, 0), its))
-    started = launch(k.host, vdso, program, job=k.host.root_job, name=b"program", args=args, handles=handles)
+    started = launch(
+        k.host,
+        vdso,
+        program,
+        job=k.host.root_job,
+        name=b"program",
+        args=args,
+        environ=environ,
+        handles=handles,
+    )
     output = b""
     while True:
         status, data, *_ = zx.zx_socket_read(ours, 0, 1 << 16)
