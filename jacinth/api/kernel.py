@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
+from jacinth.abi import ZX_TIME_INFINITE
+from jacinth.api.caller import enter, leave
+from jacinth.api.handle import check
+from jacinth.api.memory import Vmar
+from jacinth.api.task import Job, Process
 from jacinth.kernel import kernel as core
+from jacinth.kernel.kernel import KernelDeadlock
 from jacinth.kernel.wait import Clock, HostClock, VirtualClock
 from jacinth.machine.memory import PhysicalMemory
 from jacinth.machine.portable.engine import PortableEngine
-from jacinth.syscalls.door import Door
+from jacinth.syscalls.door import BodySys, Door
 from jacinth.syscalls.host import Host
 from jacinth.userboot.vdso_vmo import VdsoVmo
 from jacinth.version import __version__
@@ -17,18 +23,27 @@ from jacinth.version import __version__
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from jacinth.api.channel import CallBuffer
+
 EngineName = Literal["auto", "portable"]
 
 DEFAULT_MEMORY = 1 << 30
 
 
 class Kernel(core.Kernel):
-    """A booted kernel: a root job, and a process for the host.
+    """A booted kernel: a root job, and a process for the host, whose handles all objects made from outside
+    are.
 
-    *seed* and *virtual_time* together make every run repeat exactly: the scheduler's choices follow from the seed, and time moves
-    only when the system does. *memory* is the size of physical memory in bytes. *strict* raises what would otherwise be reported:
-    internal errors and exceptions of Python bodies.
+    `root_job`, `process` and `root_vmar` are the host's own handles; `host.sys` makes raw calls.
+
+    *seed* and *virtual_time* together make every run repeat exactly: the scheduler's choices follow from the
+    seed, and time moves only when the system does. *memory* is the size of physical memory in bytes. *strict*
+    raises what would otherwise be reported: internal errors and exceptions of Python bodies.
+
+    In its `with` block the kernel is the default for `Channel.create()` and its like.
     """
+
+    is_body: Final = False
 
     def __init__(
         self,
@@ -41,19 +56,56 @@ class Kernel(core.Kernel):
     ) -> None:
         physical = PhysicalMemory(memory)
         clock: Clock = VirtualClock() if virtual_time else HostClock()
-        machine = PortableEngine(physical, deterministic=virtual_time)
+        machine = PortableEngine(physical, deterministic=virtual_time, tsc=clock.now)
         super().__init__(physical, machine, clock, seed, strict)
         self.door = Door(self)
         self.host = Host(self)
+        self.sys = self.host.sys
+        # The same calls as coroutines, for what can wait.
+        self.waits = BodySys(self.host.thread)
+        self.call_buffer: CallBuffer | None = None
+        self.root_job: Job[Kernel] = Job(self, self.host.root_job)
+        self.process: Process[Kernel] = Process(self, self.host.process)
+        self.root_vmar: Vmar[Kernel] = Vmar(self, self.host.root_vmar)
 
     @functools.cached_property
     def vdso(self) -> VdsoVmo:
         """The vDSO that programs of this kernel get."""
         return VdsoVmo(self, self.host, f"jacinth {__version__}".encode())
 
+    # Time
+
+    @property
+    def now(self) -> int:
+        """Nanoseconds since the machine started."""
+        return self.clock.now()
+
+    def deadline_after(self, nanoseconds: int) -> int:
+        """The time in so many nanoseconds, for calls that take a deadline."""
+        return int(self.sys.zx_deadline_after(nanoseconds))
+
+    def nanosleep(self, deadline: int) -> None:
+        """Let the system run until *deadline* ns."""
+        check(self.sys.zx_nanosleep(deadline))
+
+    def run(self, deadline: int = ZX_TIME_INFINITE) -> None:
+        """Let the system run until *deadline* ns, at most until nothing is left that could ever run."""
+        try:
+            self.nanosleep(deadline)
+        except KernelDeadlock:
+            pass  # every thread waits for something that only the host can do
+
+    def run_until_idle(self) -> None:
+        """Let the system run until every thread waits, without letting time pass for those that wait for a
+        deadline.
+        """
+        self.nanosleep(1)
+        while self.ready:
+            self.nanosleep(1)
+
     def close(self) -> None:
         """Kill everything, close the host's handles and give the machine back."""
-        self.root_job.kill(0)
+        self.root_job_dispatcher.kill(0)
         self.host.close()
         if "vdso" in self.__dict__:
             self.vdso.close()
@@ -61,9 +113,11 @@ class Kernel(core.Kernel):
         self.memory.close()
 
     def __enter__(self) -> Self:
+        enter(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        leave(self)
         self.close()

@@ -20,7 +20,7 @@ from jacinth.abi import (
 )
 from jacinth.kernel.vm.vmo import VmObjectDispatcher
 from jacinth.machine.interface import PAGE_SIZE
-from jacinth.userboot.vdso import TimePage, VdsoImage, build_vdso, pack_time_page
+from jacinth.userboot.vdso import MODE_HOST, MODE_VIRTUAL, TimePage, VdsoImage, build_vdso, pack_time_page
 
 if TYPE_CHECKING:
     from jacinth.kernel.kernel import Kernel
@@ -38,8 +38,7 @@ def vdso_image() -> VdsoImage:
 class VdsoVmo:
     """The one vDSO of a kernel. *handle* is the host's; *image* says what lies where.
 
-    The kernel's clock is shown to programs in its time page: whenever a virtual clock moves, and before each turn of a thread
-    otherwise.
+    Programs read the time without entering the kernel: a virtual clock writes it into the time page whenever it moves.
     """
 
     def __init__(self, kernel: Kernel, host: Host, version: bytes) -> None:
@@ -47,6 +46,10 @@ class VdsoVmo:
         vmo = VmObjectDispatcher.create(kernel, len(image.image), name=b"vdso/next")
         vmo.write(0, image.image)
         page = pack_time_page(
+            # The machine's time stamp counter is the kernel's clock, in ns; where that one only moves between turns, reading it
+            # from the page is cheaper.
+            mode=MODE_VIRTUAL if kernel.clock.virtual else MODE_HOST,
+            mult=1 << 32,
             monotonic=kernel.clock.now(),
             physmem=kernel.memory.limit,
             num_cpus=kernel.engine.cpus,
