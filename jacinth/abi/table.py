@@ -67,7 +67,7 @@ _ROWS = (
     row("zx_event_create", options(), handle_out("out"), family="event"),
     row("zx_eventpair_create", options(), handle_out("out0"), handle_out("out1"), family="event"),
     row("zx_fifo_create", size("elem_count"), size("elem_size"), options(), handle_out("out0"), handle_out("out1"), family="fifo"),
-    row("zx_fifo_write", handle("handle"), size("elem_size"), in_("data", "void", "count"), size("count"), out("actual_count", "size_t", optional=True), family="fifo"),
+    row("zx_fifo_write", handle("handle"), size("elem_size"), in_("data", "void"), size("count"), out("actual_count", "size_t", optional=True), family="fifo"),
     row("zx_fifo_read", handle("handle"), size("elem_size"), out("data", "void", "count"), size("count"), out("actual_count", "size_t", optional=True), family="fifo"),
     row("zx_futex_wait", in_("value_ptr", "zx_futex_t"), scalar("current_value", "zx_futex_t"), handle("new_futex_owner", optional=True), scalar("deadline", "zx_instant_mono_t"), family="futex", blocking=True),
     row("zx_futex_wake", in_("value_ptr", "zx_futex_t"), u32("wake_count"), family="futex"),

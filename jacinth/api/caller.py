@@ -1,8 +1,10 @@
-"""Who makes a call, and what follows from it: Python outside gets an answer, a Python body something to await.
+"""Who makes a call, and what follows from it: Python outside gets an answer, a Python body something to
+await.
 
-Each object belongs to a caller, the `Kernel` (for its host process) or a `Body`, and is typed by it: `Channel[Kernel]`, for short
-`Channel`, and `Channel[Body]`. Every method is written once. Marked as `member` or `blocking`, it answers at once when its object is
-the host's, and gives a coroutine when it is a body's; a type checker knows which.
+Each object belongs to a caller, the `Kernel` (for its host process) or a `Body`, and is typed by it:
+`Channel[Kernel]`, for short `Channel`, and `Channel[Body]`. Every method is written once. Marked as `member`
+or `blocking`, it answers at once when its object is the host's, and gives a coroutine when it is a body's; a
+type checker knows which.
 """
 
 from __future__ import annotations
@@ -96,4 +98,5 @@ def resolve(caller: C | None) -> C:
         raise RuntimeError("no kernel: use `with jacinth.Kernel():`, or pass caller=")
     if kernels[-1].current is not kernels[-1].host.thread:
         raise RuntimeError("a body makes objects of its own: pass caller=")
-    return cast("C", kernels[-1])
+    kernel: Any = kernels[-1]
+    return kernel  # type: ignore[no-any-return]

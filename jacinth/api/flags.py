@@ -79,7 +79,10 @@ class Rights(IntFlag):
 
 
 class Signals(IntFlag):
-    """What can be waited for: ZX_*_SIGNALED, ZX_*_READABLE and so on. The same bit has a name for each type that uses it."""
+    """What can be waited for: ZX_*_SIGNALED, ZX_*_READABLE and so on.
+
+    The same bit has a name for each type that uses it.
+    """
 
     NONE = 0
     OBJECT_READABLE = abi.ZX_CHANNEL_READABLE

@@ -12,7 +12,6 @@ from jacinth.abi import (
     ZX_MAX_NAME_LEN,
     ZX_PROP_NAME,
     ZX_TIME_INFINITE,
-    Status,
     Struct,
     zx_handle_info_t,
     zx_info_handle_basic_t,
@@ -49,12 +48,15 @@ def check(status: int) -> None:
 
 
 class Handle(Generic[C]):
-    """A handle, and the object behind it. Whoever has one closes it: by `close`, by `with`, or by moving it elsewhere.
+    """A handle, and the object behind it. Whoever has one closes it: by `close`, by `with`, or by moving it
+    elsewhere.
 
-    `Handle(caller, raw)` takes over the handle value *raw* of the caller's process. An object that is closed raises ZxBadHandle
-    whatever is asked of it, and asks the kernel nothing. Dropping the object does not close the handle.
+    `Handle(caller, raw)` takes over the handle value *raw* of the caller's process. An object that is closed
+    raises ZxBadHandle whatever is asked of it, and asks the kernel nothing. Dropping the object does not
+    close the handle.
 
-    Every call raises ZxBadHandle, ZxWrongType and ZxAccessDenied as the system call does; beyond these its docstring says what.
+    Every call raises ZxBadHandle, ZxWrongType and ZxAccessDenied as the system call does; beyond these its
+    docstring says what.
     """
 
     OBJ_TYPE: ClassVar[ObjType] = ObjType.NONE
@@ -229,15 +231,19 @@ class Handle(Generic[C]):
 
     @member
     def signal(self, clear: int, set: int) -> None:
-        """Clear, then set signals of the object. Rights: SIGNAL. Raises ZxInvalidArgs beyond what users may signal."""
+        """Clear, then set signals of the object.
+
+        Rights: SIGNAL. Raises ZxInvalidArgs beyond what users may signal.
+        """
         check(self._caller.sys.zx_object_signal(self.raw, clear, set))
 
     @blocking
     async def wait(self, signals: int, deadline: int = INFINITE) -> Signals:
-        """Wait until one of *signals* is asserted, at most until *deadline* ns. Answers all signals as they were then.
+        """Wait until one of *signals* is asserted, at most until *deadline* ns. Answers all signals as they
+        were then.
 
-        Rights: WAIT. Raises ZxTimedOut, ZxCanceled where the handle is closed meanwhile (both with `signals`), ZxNotSupported for an
-        object without signals.
+        Rights: WAIT. Raises ZxTimedOut, ZxCanceled where the handle is closed meanwhile (both with
+        `signals`), ZxNotSupported for an object without signals.
         """
         status, observed = await self._caller.waits.zx_object_wait_one(self.raw, signals, deadline)
         if status:
@@ -246,7 +252,10 @@ class Handle(Generic[C]):
 
     @member
     def wait_async(self, port: Port[C], key: int, signals: int, options: int = WaitAsyncOpts.NONE) -> None:
-        """Let a packet with *key* come to *port* when one of *signals* is asserted. Rights: WAIT; on the port WRITE."""
+        """Let a packet with *key* come to *port* when one of *signals* is asserted.
+
+        Rights: WAIT; on the port WRITE.
+        """
         check(self._caller.sys.zx_object_wait_async(self.raw, port.raw, key, signals, options))
 
     def __repr__(self) -> str:
@@ -305,7 +314,8 @@ def handle_info(caller: C, info: zx_handle_info_t) -> HandleInfo[C]:
 def values(caller: Kernel | Body, handles: Sequence[Handle[Any]]) -> list[int]:
     """The values of handles that are all the caller's own.
 
-    ZxBadHandle where one of them is closed, ValueError where it is another process's: its value would mean nothing here.
+    ZxBadHandle where one of them is closed, ValueError where it is another process's: its value would mean
+    nothing here.
     """
     for handle in handles:
         other = handle._caller
@@ -335,7 +345,8 @@ def object_wait_many(
 def object_wait_many(items: Sequence[WaitItem[Any]], deadline: int = INFINITE) -> Any:
     """Wait until one of the items has one of its signals. Each gets its `pending`, whatever happens.
 
-    Rights: WAIT on each. Raises ZxTimedOut, ZxCanceled, ZxOutOfRange for more than 64 items, ValueError for none.
+    Rights: WAIT on each. Raises ZxTimedOut, ZxCanceled, ZxOutOfRange for more than 64 items, ValueError for
+    none.
     """
     if not items:
         raise ValueError("nothing to wait for")
@@ -346,9 +357,7 @@ def object_wait_many(items: Sequence[WaitItem[Any]], deadline: int = INFINITE) -
 
 async def _wait_many(caller: Kernel | Body, items: Sequence[WaitItem[Any]], deadline: int) -> None:
     raws = values(caller, [item.handle for item in items])
-    wanted = [
-        zx_wait_item_t(handle=raw, waitfor=item.waitfor) for raw, item in zip(raws, items, strict=True)
-    ]
+    wanted = [zx_wait_item_t(handle=raw, waitfor=item.waitfor) for raw, item in zip(raws, items, strict=True)]
     status, found = await caller.waits.zx_object_wait_many(wanted, deadline)
     for item, pending in zip(items, found, strict=False):
         item.pending = Signals(pending.pending)
@@ -359,6 +368,3 @@ def close_all(handles: Iterable[Handle[Any]]) -> None:
     """Close several handles at once, those that are open."""
     for handle in handles:
         handle._close()
-
-
-OK: Final = Status.OK

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from collections.abc import Callable
+from typing import Any, ClassVar, Final, TypeVar
 
 from jacinth.abi import Status, ZxError
 from jacinth.api.flags import Signals
+
+T = TypeVar("T")
 
 
 class ZxStatus(ZxError):
@@ -294,3 +297,11 @@ class ZxConnectionAborted(ZxStatus):
 
 
 _BY_STATUS: Final[dict[int, type[ZxStatus]]] = {cls.CODE: cls for cls in ZxStatus.__subclasses__()}
+
+
+def translated(function: Callable[..., T], *args: Any) -> T:
+    """Call something of the kernel's own, with these exceptions for its errors."""
+    try:
+        return function(*args)
+    except ZxError as error:
+        raise ZxStatus.of(error.status) from None

@@ -102,9 +102,9 @@ class Kernel:
         self.zero_frame = memory.allocate()
         self._koid = FIRST_KOID - 1
         self._host: ThreadDispatcher | None = None
-        self.root_job = JobDispatcher.create_root(self)
+        self.root_job_dispatcher = JobDispatcher.create_root(self)
         # A root job is kept by the kernel itself.
-        self.root_job.handle_count += 1
+        self.root_job_dispatcher.handle_count += 1
 
     def new_koid(self) -> int:
         self._koid = koid = self._koid + 1

@@ -24,7 +24,7 @@ class HostProcess(ProcessDispatcher):
 
     def __init__(self, kernel: Kernel) -> None:
         shared = SharedState(kernel, PRIVATE_ASPACE_BASE, PRIVATE_ASPACE_SIZE)
-        super().__init__(kernel.root_job, b"host", shared, False, None)
+        super().__init__(kernel.root_job_dispatcher, b"host", shared, False, None)
 
     def kill(self, return_code: int) -> None:
         """The host cannot be killed from inside."""
@@ -48,7 +48,7 @@ class Host:
         kernel.current = self.thread
         self.process = self.add(self.dispatcher)
         self.root_vmar = self.add(VmAddressRegionDispatcher.root(self.dispatcher.shared.aspace))
-        self.root_job = self.add(kernel.root_job)
+        self.root_job = self.add(kernel.root_job_dispatcher)
 
     def add(self, dispatcher: Dispatcher, rights: int | None = None) -> int:
         """A new handle of the host to *dispatcher*, with its type's default rights unless said otherwise. Answers its value."""

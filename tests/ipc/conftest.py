@@ -46,7 +46,7 @@ class Program:
 
     def __init__(self, k: Any) -> None:
         self.k = k
-        self.process = ProcessDispatcher.create(k.root_job, b"program", shareable=False)
+        self.process = ProcessDispatcher.create(k.root_job_dispatcher, b"program", shareable=False)
         self.results: list[Any] = []
 
     def give(self, value: int) -> int:

@@ -46,7 +46,7 @@ NEW = [
 
 
 def program_that_may_not(k: Any, condition: int) -> Program:
-    job = JobDispatcher.create(k.root_job)
+    job = JobDispatcher.create(k.root_job_dispatcher)
     denial = (condition, ZX_POL_ACTION_DENY, ZX_POL_OVERRIDE_DENY)
     job.set_policy(job.policy.with_basic(ZX_JOB_POL_ABSOLUTE, [denial]))
     program = Program(k)

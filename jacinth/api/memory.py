@@ -1,0 +1,218 @@
+"""Memory: VMOs and VMARs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jacinth.abi import (
+    ZX_HANDLE_INVALID,
+    ZX_INFO_VMAR,
+    ZX_INFO_VMAR_MAPS,
+    ZX_INFO_VMO,
+    zx_info_maps_t,
+    zx_info_vmar_t,
+    zx_info_vmo_t,
+    zx_vmo_lock_state_t,
+)
+from jacinth.api.caller import C, member, resolve
+from jacinth.api.flags import ObjType, VmarFlags, VmarOp, VmoOp, VmoOptions
+from jacinth.api.handle import Handle, check, values
+
+if TYPE_CHECKING:
+    from jacinth.api.debuglog import Resource
+
+
+class Vmo(Handle[C]):
+    """A memory object: pages that can be read, written, mapped and cloned. Offsets and sizes are in bytes."""
+
+    OBJ_TYPE = ObjType.VMO
+
+    __slots__ = ()
+
+    @classmethod
+    def create(cls, size: int, options: int = VmoOptions.NONE, *, caller: C | None = None) -> Vmo[C]:
+        """A VMO of *size* bytes, rounded up to whole pages.
+
+        Raises ZxInvalidArgs for the options, ZxOutOfRange.
+        """
+        owner = resolve(caller)
+        status, raw = owner.sys.zx_vmo_create(size, options)
+        check(status)
+        return Vmo(owner, raw)
+
+    @member
+    def read(self, offset: int, length: int) -> bytes:
+        """Bytes from *offset* on.
+
+        Rights: READ. Raises ZxOutOfRange beyond the end, ZxBadState where it is not cached.
+        """
+        status, data = self._caller.sys.zx_vmo_read(self.raw, offset, length)
+        check(status)
+        return bytes(data)
+
+    @member
+    def write(self, data: bytes | bytearray | memoryview, offset: int = 0) -> None:
+        """Store *data* at *offset*.
+
+        Rights: WRITE. Raises ZxOutOfRange, ZxBadState where it is not cached, ZxNoMemory.
+        """
+        check(self._caller.sys.zx_vmo_write(self.raw, data, offset))
+
+    @property
+    def size(self) -> int:
+        """Its size, in whole pages. `set_size` changes it."""
+        status, size = self._caller.sys.zx_vmo_get_size(self.raw)
+        check(status)
+        return int(size)
+
+    @member
+    def set_size(self, size: int) -> None:
+        """Grow or shrink it.
+
+        Rights: WRITE, RESIZE. Raises ZxUnavailable where it is not resizable, ZxOutOfRange, ZxBadState.
+        """
+        check(self._caller.sys.zx_vmo_set_size(self.raw, size))
+
+    @property
+    def stream_size(self) -> int:
+        """How many of its bytes are content. `set_stream_size` changes it."""
+        status, size = self._caller.sys.zx_vmo_get_stream_size(self.raw)
+        check(status)
+        return int(size)
+
+    @member
+    def set_stream_size(self, size: int) -> None:
+        """Say how many bytes are content; those behind become zero. Rights: WRITE. Raises ZxOutOfRange."""
+        check(self._caller.sys.zx_vmo_set_stream_size(self.raw, size))
+
+    @member
+    def create_child(self, options: int, offset: int, size: int) -> Vmo[C]:
+        """A snapshot, slice or reference, by VmoChildOptions.
+
+        Rights: DUPLICATE, READ. Raises ZxInvalidArgs, ZxOutOfRange, ZxNotSupported as `zx_vmo_create_child`
+        does.
+        """
+        status, raw = self._caller.sys.zx_vmo_create_child(self.raw, options, offset, size)
+        check(status)
+        return Vmo(self._caller, raw)
+
+    @member
+    def op_range(self, op: int, offset: int, size: int) -> zx_vmo_lock_state_t | None:
+        """Do VmoOp *op* to a range. LOCK answers what is locked and what was discarded.
+
+        Rights: WRITE, READ or either, as the operation needs. Raises ZxInvalidArgs, ZxOutOfRange,
+        ZxNotSupported, ZxUnavailable.
+        """
+        lock = op == VmoOp.LOCK
+        buffer = bytes(zx_vmo_lock_state_t.SIZE) if lock else None
+        status, data = self._caller.sys.zx_vmo_op_range(self.raw, op, offset, size, buffer)
+        check(status)
+        return zx_vmo_lock_state_t.unpack(data) if lock else None
+
+    @member
+    def transfer_data(self, offset: int, length: int, source: Vmo[C], source_offset: int) -> None:
+        """Move whole pages of *source* here; where they were is zero then.
+
+        Rights: WRITE; on the source READ and WRITE. Raises ZxInvalidArgs, ZxOutOfRange, ZxNoMemory.
+        """
+        [raw] = values(self._caller, [source])
+        check(self._caller.sys.zx_vmo_transfer_data(self.raw, 0, offset, length, raw, source_offset))
+
+    @member
+    def set_cache_policy(self, policy: int) -> None:
+        """Say how mappings are cached. Rights: MAP. Raises ZxInvalidArgs, ZxBadState where it is in use."""
+        check(self._caller.sys.zx_vmo_set_cache_policy(self.raw, policy))
+
+    @member
+    def replace_as_executable(self, vmex: Resource[C] | None = None) -> Vmo[C]:
+        """A handle that can also be mapped executable in place of this one, which is closed whatever happens.
+
+        Needs *vmex*, or the policy AMBIENT_MARK_VMO_EXEC.
+        """
+        resource = ZX_HANDLE_INVALID if vmex is None else values(self._caller, [vmex])[0]
+        status, raw = self._caller.sys.zx_vmo_replace_as_executable(self.take(), resource)
+        check(status)
+        return Vmo(self._caller, raw)
+
+    @property
+    def info(self) -> zx_info_vmo_t:
+        """Sizes, flags, children, mappings, pages."""
+        return self._info(ZX_INFO_VMO, zx_info_vmo_t)
+
+
+class Vmar(Handle[C]):
+    """A region of an address space."""
+
+    OBJ_TYPE = ObjType.VMAR
+
+    __slots__ = ()
+
+    @member
+    def allocate(self, offset: int, size: int, flags: int) -> tuple[Vmar[C], int]:
+        """A region of *size* bytes inside, and its address; *offset* counts with VmarFlags.SPECIFIC.
+
+        Rights: READ, WRITE, EXECUTE for CAN_MAP_ of that name. Raises ZxInvalidArgs, ZxAccessDenied,
+        ZxAlreadyExists, ZxNoResources, ZxBadState in a destroyed region.
+        """
+        status, raw, address = self._caller.sys.zx_vmar_allocate(self.raw, flags, offset, size)
+        check(status)
+        return Vmar(self._caller, raw), address
+
+    @member
+    def map(
+        self,
+        vmar_offset: int,
+        vmo: Vmo[C],
+        vmo_offset: int,
+        length: int,
+        flags: int = VmarFlags.PERM_READ | VmarFlags.PERM_WRITE,
+    ) -> int:
+        """Map a range of *vmo*. Answers the address; *vmar_offset* counts with VmarFlags.SPECIFIC.
+
+        Rights: MAP on the VMO; READ, WRITE, EXECUTE on both for PERM_ of that name. Raises as `allocate`, and
+        ZxOutOfRange, ZxNotSupported.
+        """
+        [raw] = values(self._caller, [vmo])
+        status, address = self._caller.sys.zx_vmar_map(self.raw, flags, vmar_offset, raw, vmo_offset, length)
+        check(status)
+        return int(address)
+
+    @member
+    def unmap(self, address: int, length: int) -> None:
+        """Unmap a range, and destroy the regions in it.
+
+        Rights: OP_CHILDREN for these. Raises ZxInvalidArgs, ZxBadState.
+        """
+        check(self._caller.sys.zx_vmar_unmap(self.raw, address, length))
+
+    @member
+    def protect(self, address: int, length: int, flags: int) -> None:
+        """Change the permissions of a range that is mapped whole.
+
+        Rights: READ, WRITE, EXECUTE for PERM_ of that name. Raises ZxInvalidArgs, ZxNotFound, ZxAccessDenied,
+        ZxBadState.
+        """
+        check(self._caller.sys.zx_vmar_protect(self.raw, flags, address, length))
+
+    @member
+    def destroy(self) -> None:
+        """Unmap all that is inside, for good. Rights: OP_CHILDREN. Raises ZxBadState the second time."""
+        check(self._caller.sys.zx_vmar_destroy(self.raw))
+
+    @member
+    def op_range(self, op: VmarOp | int, address: int, size: int) -> None:
+        """Do VmarOp *op* to what is mapped in a range.
+
+        Raises ZxInvalidArgs, ZxBadState, ZxAccessDenied, ZxNotSupported.
+        """
+        check(self._caller.sys.zx_vmar_op_range(self.raw, op, address, size, None))
+
+    @property
+    def info(self) -> zx_info_vmar_t:
+        """Base address and length. Rights: INSPECT."""
+        return self._info(ZX_INFO_VMAR, zx_info_vmar_t)
+
+    @member
+    def maps(self) -> list[zx_info_maps_t]:
+        """What is inside, by address. Rights: INSPECT."""
+        return self._infos(ZX_INFO_VMAR_MAPS, zx_info_maps_t)
