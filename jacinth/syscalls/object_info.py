@@ -290,9 +290,20 @@ def _older(topic: int, newest: int, cls: type[Struct]) -> None:
 
 @_topic(abi.ZX_INFO_SOCKET)
 def _socket(call: Call, value: int) -> Record:
-    return call.dispatcher(value, SocketDispatcher, ZX_RIGHT_INSPECT).info()
+    info = call.dispatcher(value, SocketDispatcher, ZX_RIGHT_INSPECT).info()
+    return abi.zx_info_socket_t(
+        options=info.options,
+        rx_buf_max=info.rx_buf_max,
+        rx_buf_size=info.rx_buf_size,
+        rx_buf_available=info.rx_buf_available,
+        tx_buf_max=info.tx_buf_max,
+        tx_buf_size=info.tx_buf_size,
+    )
 
 
 @_topic(abi.ZX_INFO_TIMER)
 def _timer(call: Call, value: int) -> Record:
-    return call.dispatcher(value, TimerDispatcher, ZX_RIGHT_INSPECT).info()
+    timer = call.dispatcher(value, TimerDispatcher, ZX_RIGHT_INSPECT)
+    return abi.zx_info_timer_t(
+        options=timer.options, clock_id=timer.clock_id, deadline=timer.deadline, slack=timer.slack
+    )
