@@ -18,7 +18,7 @@ test: $(READY)
 	$(BIN)/python -m pytest -q -n 2
 
 bench: $(READY)
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(ONLY)
 
 # The lock file names what development was tested with; the package itself has lower bounds only.
 $(READY): pyproject.toml requirements-dev.txt

@@ -1,0 +1,113 @@
+"""Guest code on the portable engine: against the bare emulator, qemu-user and the CPU, and what its system calls cost."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.row import Row
+from jacinth import Kernel
+from jacinth.abi import ZX_TASK_TERMINATED, ZX_TIME_INFINITE
+from jacinth.machine.exit import Exit, Preempted
+from jacinth.machine.interface import EXECUTE, PAGE_SIZE, READ, WRITE
+from jacinth.machine.memory import PhysicalMemory
+from jacinth.machine.portable.engine import PortableEngine
+from jacinth.tools.cc import compile_program, find_compiler
+from jacinth.userboot.elf import load_elf
+from jacinth.userboot.launch import launch
+
+_C = Path(__file__).parent / "c"
+_STACK = 0x7000_0000
+_ROUNDS = {"integer": 30_000_000, "sha256": 200_000}
+_REPEAT = 3
+
+
+def rows(directory: Path) -> Iterator[Row]:
+    """Needs a C compiler."""
+    program = directory / "guest"
+    compile_program([_C / "guest.c"], program)
+    image = program.read_bytes()
+
+    nanoseconds = _best(image, "null", 300_000)
+    yield Row("guest null syscalls", 1e9 / nanoseconds, "/s", 500_000, at_least=True, note=f"{nanoseconds / 1e3:.2f} us")
+    nanoseconds = _best(image, "duplicate", 100_000)
+    yield Row("guest handle_duplicate+handle_close", 1e9 / nanoseconds, "/s", 150_000, at_least=True)
+    yield Row("guest page touched for the first time", _best(image, "touch", 20_000) / 1e3, "us", 10)
+    # Each yield lets the other process's thread run once: two switches.
+    yield Row("switch between two threads of two processes", _best(image, "switch", 50_000) / 2e3, "us", 5)
+
+    compiler = find_compiler().command
+    bare, linux = directory / "bare", directory / "linux"
+    flags = ["-O2", "-ffreestanding", "-fno-stack-protector", "-nostdlib", "-static", "-fno-pie", "-no-pie", "-fcf-protection=none"]
+    subprocess.run([*compiler, *flags, str(_C / "bare.c"), "-o", str(bare)], check=True)
+    subprocess.run([*compiler, "-O2", "-static", str(_C / "linux.c"), "-o", str(linux)], check=True)
+    qemu = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
+    for number, (what, rounds) in enumerate(_ROUNDS.items()):
+        guest = _best(image, what, rounds)
+        alone = min(_bare(bare.read_bytes(), number, rounds) for _ in range(_REPEAT)) / rounds
+        cpu = min(_linux([str(linux)], number, rounds) for _ in range(_REPEAT)) / rounds
+        note = f"{guest:.1f} ns against {alone:.1f} ns; the CPU itself {cpu:.1f} ns"
+        yield Row(f"guest {what} / bare Unicorn with paging", guest / alone, "x", 1.1, note=note)
+        if qemu is None:
+            yield Row(f"guest {what} / qemu-user", float("nan"), "x", note="no qemu-user on this machine")
+        else:
+            emulated = min(_linux([qemu, str(linux)], number, rounds) for _ in range(_REPEAT)) / rounds
+            target = 1.0 if what == "sha256" else None
+            yield Row(f"guest {what} / qemu-user", guest / emulated, "x", target, note=f"qemu-user {emulated:.1f} ns")
+
+
+def _best(image: bytes, what: str, rounds: int) -> float:
+    """Nanoseconds a round, in the best of several runs."""
+    return min(_guest(image, what, rounds) for _ in range(_REPEAT)) / rounds
+
+
+def _guest(image: bytes, what: str, rounds: int) -> int:
+    printed = bytearray()
+    with Kernel(memory=256 << 20) as kernel:
+        kernel.console = printed.extend
+        zx = kernel.host.sys
+        _, job = zx.zx_job_create(kernel.host.root_job, 0)
+        args = [b"guest", what.encode(), str(rounds).encode()]
+        program = launch(kernel.host, kernel.vdso, image, job=job, name=b"guest", args=args)
+        zx.zx_object_wait_one(program.process, ZX_TASK_TERMINATED, ZX_TIME_INFINITE)
+    return int(printed)
+
+
+def _bare(data: bytes, kind: int, rounds: int) -> int:
+    """Nanoseconds on the emulator with page tables, and nothing else: no kernel and no budget."""
+    image = load_elf(data)
+    memory = PhysicalMemory(16 << 20)
+    engine = PortableEngine(memory)
+    engine.quantum = 0  # counts nothing
+    space = engine.aspace()
+    for segment in image.segments:
+        access = READ | (EXECUTE if segment.execute else 0) | (WRITE if segment.write else 0)
+        content = bytes(segment.vaddr - segment.start) + data[segment.offset : segment.offset + segment.filesz]
+        for address in range(segment.start, segment.end, PAGE_SIZE):
+            frame = memory.allocate()
+            memory.write(frame, 0, content[address - segment.start :][:PAGE_SIZE])
+            space.map(address, [frame], access)
+    space.map(_STACK - PAGE_SIZE, [memory.allocate()], READ | WRITE)
+    context = engine.context(space)
+    context.start(image.entry, _STACK, kind, rounds, 0, 0)
+
+    def trap(_: int, exit_: Exit) -> None:
+        assert not isinstance(exit_, Preempted)
+
+    engine.start(0, context)
+    start = time.perf_counter_ns()
+    engine.wait(trap)
+    elapsed = time.perf_counter_ns() - start
+    context.close()
+    space.close()
+    engine.close()
+    memory.close()
+    return elapsed
+
+
+def _linux(command: list[str], kind: int, rounds: int) -> int:
+    done = subprocess.run([*command, str(kind), str(rounds)], capture_output=True, check=True)
+    return int(done.stdout)
