@@ -121,7 +121,7 @@ def rights_names(rights: int) -> str:
 
 
 # Signals of an object begin with its type's name, with these exceptions.
-_SIGNAL_PREFIXES: Final = {"DEBUGLOG": "LOG"}
+_SIGNAL_PREFIXES: Final = {"DEBUGLOG": "LOG", "INTERRUPT": "VIRTUAL_INTERRUPT"}
 
 
 @cache
