@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from vm_world import PageTable, World
 
 from jacinth.abi import (
     ZX_VM_CAN_MAP_EXECUTE,
@@ -30,6 +29,8 @@ from jacinth.abi import (
 from jacinth.kernel.vm.vmar import VmAddressRegion
 from jacinth.kernel.vm.vmo import PAGE_SHIFT, PAGE_SIZE, VmObjectDispatcher
 from jacinth.machine.interface import EXECUTE, READ, WRITE
+
+from .vm_world import PageTable, World
 
 BASE = 0x20_0000
 SPACE = 24  # pages

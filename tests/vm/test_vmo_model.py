@@ -7,7 +7,6 @@ from fractions import Fraction
 import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, precondition, rule
-from vm_world import World
 
 from jacinth.abi import (
     ZX_VMO_CHILD_REFERENCE,
@@ -22,6 +21,8 @@ from jacinth.abi import (
     ZxError,
 )
 from jacinth.kernel.vm.vmo import PAGE_SIZE, VmObjectDispatcher
+
+from .vm_world import World
 
 PAGES = st.integers(0, 5)
 SNAPSHOTS = st.sampled_from(

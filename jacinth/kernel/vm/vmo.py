@@ -273,7 +273,7 @@ class PageList:
     # Mappings
 
     def changed(self, first: int, end: int, faulting: VmMapping | None = None) -> None:
-        """The range's frames are about to change: no mapping but *faulting* may show the old ones any longer."""
+        """The range's frames are about to change: no mapping but *faulting* may show the old ones on."""
         for view in self.views:
             for mapping in view.mappings:
                 if mapping is not faulting:
@@ -449,6 +449,8 @@ class VmObjectDispatcher(SoloDispatcher):
             self.aspaces[mapping.aspace] = left
         else:
             del self.aspaces[mapping.aspace]
+        if not any(view.mappings for view in self.pages.views):
+            self.pages.zero_mapped.clear()
         self.release()
 
     # Size
