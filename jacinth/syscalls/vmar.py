@@ -225,17 +225,3 @@ def zx_vmar_op_range(
     if not buffer.is_null or buffer_size:
         raise ZxError(Status.INVALID_ARGS)
     vmar.region.range_op(op, address, size, op_children=bool(rights & ZX_RIGHT_OP_CHILDREN))
-
-
-@syscall
-def zx_vmar_unmap_handle_close_thread_exit(
-    call: Call, vmar_handle: int, addr: int, size: int, close_handle: int
-) -> None:
-    """Unmap the stack of the calling thread, close a handle and end the thread. Returns only where that fails.
-
-    Errors, in order: those of zx_vmar_unmap, which leave the handle open; BAD_HANDLE close_handle.
-    Source: zircon/vdso/vmar.fidl.
-    """
-    zx_vmar_unmap(call, vmar_handle, addr, size)
-    call.handles.close(close_handle)
-    call.thread.kill()
