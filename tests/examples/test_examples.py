@@ -1,0 +1,48 @@
+"""Every C example, compiled and run, prints what `examples/expected` says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jacinth.tools.cc import CompileError, compile_program, find_compiler
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PROGRAMS = sorted(path.stem for path in (EXAMPLES / "expected").glob("*.txt") if (EXAMPLES / "c" / f"{path.stem}.c").exists())
+
+try:
+    find_compiler()
+    NO_COMPILER = ""
+except CompileError as error:
+    NO_COMPILER = str(error)
+
+needs_compiler = pytest.mark.skipif(bool(NO_COMPILER), reason=NO_COMPILER)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "jacinth", "run", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
+
+
+def test_there_are_examples() -> None:
+    assert len(PROGRAMS) >= 5
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_c_example_prints_what_is_expected(name: str, tmp_path: Path) -> None:
+    compile_program([EXAMPLES / "c" / f"{name}.c"], tmp_path / name)
+    done = run("--virtual-time", "--seed", "0", str(tmp_path / name))
+    assert (done.stdout, done.stderr, done.returncode) == ((EXAMPLES / "expected" / f"{name}.txt").read_text(), "", 0)
+
+
+@needs_compiler
+def test_hello_shows_its_arguments(tmp_path: Path) -> None:
+    compile_program([EXAMPLES / "c" / "hello.c"], tmp_path / "hello")
+    done = run(str(tmp_path / "hello"), "one", "two")
+    assert done.stdout.startswith("hello, world\nargc = 3\n")
+    assert "argv[2] = two\n" in done.stdout
+    assert done.returncode == 0
