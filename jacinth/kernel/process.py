@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jacinth.abi import (
     ZX_DEFAULT_PROCESS_RIGHTS,
+    ZX_EXCP_POLICY_CODE_NEW_IOB,
     ZX_EXCP_POLICY_ERROR,
     ZX_OBJ_TYPE_PROCESS,
     ZX_POL_ACTION_ALLOW,
@@ -20,6 +21,7 @@ from jacinth.abi import (
     ZX_POL_ACTION_DENY,
     ZX_POL_ACTION_DENY_EXCEPTION,
     ZX_POL_ACTION_KILL,
+    ZX_POL_NEW_IOB,
     ZX_PROCESS_TERMINATED,
     ZX_TASK_RETCODE_POLICY_KILL,
     Status,
@@ -373,9 +375,10 @@ class ProcessDispatcher(SoloDispatcher):
         if action in (ZX_POL_ACTION_ALLOW_EXCEPTION, ZX_POL_ACTION_DENY_EXCEPTION):
             current = self.kernel.current
             if current is not None:
-                self.kernel.raise_exception(
-                    current, ExceptionReport(ZX_EXCP_POLICY_ERROR, synth_code=condition + 1)
-                )
+                # A condition is its own code, but for those that came after codes that are no condition.
+                new = condition >= ZX_POL_NEW_IOB
+                code = condition - ZX_POL_NEW_IOB + ZX_EXCP_POLICY_CODE_NEW_IOB if new else condition
+                self.kernel.raise_exception(current, ExceptionReport(ZX_EXCP_POLICY_ERROR, synth_code=code))
         elif action == ZX_POL_ACTION_KILL:
             self.kill(ZX_TASK_RETCODE_POLICY_KILL)
         if action in (ZX_POL_ACTION_DENY, ZX_POL_ACTION_DENY_EXCEPTION, ZX_POL_ACTION_KILL):
