@@ -108,13 +108,23 @@ def scalar(name: str, ctype: str, flags: str | None = None) -> Param:
     return Param(name, Kind.SCALAR, ctype, flags=flags)
 
 
-def handle(name: str, objects: int | tuple[int, ...] = (), rights: int = 0, *, optional: bool = False,
-           consumed: bool = False) -> Param:
+def handle(
+    name: str,
+    objects: int | tuple[int, ...] = (),
+    rights: int = 0,
+    *,
+    optional: bool = False,
+    consumed: bool = False,
+) -> Param:
     types = (objects,) if isinstance(objects, int) else objects
-    return Param(name, Kind.HANDLE, "zx_handle_t", optional=optional, objects=types, rights=rights, consumed=consumed)
+    return Param(
+        name, Kind.HANDLE, "zx_handle_t", optional=optional, objects=types, rights=rights, consumed=consumed
+    )
 
 
-def in_(name: str, ctype: str, count: str | None = None, *, optional: bool = False, consumed: bool = False) -> Param:
+def in_(
+    name: str, ctype: str, count: str | None = None, *, optional: bool = False, consumed: bool = False
+) -> Param:
     return Param(name, Kind.IN, ctype, count, optional, consumed=consumed)
 
 
@@ -122,7 +132,9 @@ def out(name: str, ctype: str, count: str | None = None, *, optional: bool = Fal
     return Param(name, Kind.OUT, ctype, count, optional)
 
 
-def inout(name: str, ctype: str, count: str | None = None, *, optional: bool = False, consumed: bool = False) -> Param:
+def inout(
+    name: str, ctype: str, count: str | None = None, *, optional: bool = False, consumed: bool = False
+) -> Param:
     return Param(name, Kind.INOUT, ctype, count, optional, consumed=consumed)
 
 

@@ -9,14 +9,20 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from jacinth.abi.rows import SCALARS
 
 _UNSIGNED = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _SIGNED = {1: "b", 2: "h", 4: "i", 8: "q"}
-_OTHERS = {"char": (1, "c"), "bool": (1, "?"), "int8_t": (1, "b"), "int16_t": (2, "h"), "float": (4, "f"),
-           "double": (8, "d")}
+_OTHERS = {
+    "char": (1, "c"),
+    "bool": (1, "?"),
+    "int8_t": (1, "b"),
+    "int16_t": (2, "h"),
+    "float": (4, "f"),
+    "double": (8, "d"),
+}
 
 STRUCTS: dict[str, type[Struct]] = {}
 
@@ -89,7 +95,11 @@ class Struct:
                 raise TypeError(f"{type(self).__name__} has no member {name!r}")
             setattr(self, name, value)
 
-    def __getattr__(self, name: str) -> Any:  # for the type checker; members are ordinary attributes
+    if TYPE_CHECKING:  # members are ordinary attributes; a checker cannot know their names
+
+        def __setattr__(self, name: str, value: Any) -> None: ...
+
+    def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"{type(self).__name__} has no member {name!r}")
 
     def _flatten(self, into: list[Any]) -> None:
@@ -148,7 +158,9 @@ class Struct:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in self.fields)})"
+        return (
+            f"{type(self).__name__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in self.fields)})"
+        )
 
 
 def _check(owner: Struct, name: str, ctype: str, value: object) -> None:
@@ -210,8 +222,14 @@ _PAD4 = (("padding1", "uint8_t", 4),)
 
 
 class zx_info_handle_basic_t(Struct):
-    FIELDS = (("koid", "zx_koid_t"), ("rights", "zx_rights_t"), ("type", "zx_obj_type_t"),
-              ("related_koid", "zx_koid_t"), ("reserved", "uint32_t"), *_PAD4)
+    FIELDS = (
+        ("koid", "zx_koid_t"),
+        ("rights", "zx_rights_t"),
+        ("type", "zx_obj_type_t"),
+        ("related_koid", "zx_koid_t"),
+        ("reserved", "uint32_t"),
+        *_PAD4,
+    )
 
 
 class zx_info_handle_count_t(Struct):
@@ -219,9 +237,15 @@ class zx_info_handle_count_t(Struct):
 
 
 class zx_info_handle_extended_t(Struct):
-    FIELDS = (("type", "zx_obj_type_t"), ("handle_value", "zx_handle_t"), ("rights", "zx_rights_t"),
-              ("reserved", "uint32_t"), ("koid", "zx_koid_t"), ("related_koid", "zx_koid_t"),
-              ("peer_owner_koid", "zx_koid_t"))
+    FIELDS = (
+        ("type", "zx_obj_type_t"),
+        ("handle_value", "zx_handle_t"),
+        ("rights", "zx_rights_t"),
+        ("reserved", "uint32_t"),
+        ("koid", "zx_koid_t"),
+        ("related_koid", "zx_koid_t"),
+        ("peer_owner_koid", "zx_koid_t"),
+    )
 
 
 class zx_info_process_handle_stats_t(Struct):
@@ -233,13 +257,22 @@ class zx_info_process_t(Struct):
 
 
 class zx_info_job_t(Struct):
-    FIELDS = (("return_code", "int64_t"), ("exited", "bool"), ("kill_on_oom", "bool"), ("debugger_attached", "bool"),
-              ("padding1", "uint8_t", 5))
+    FIELDS = (
+        ("return_code", "int64_t"),
+        ("exited", "bool"),
+        ("kill_on_oom", "bool"),
+        ("debugger_attached", "bool"),
+        ("padding1", "uint8_t", 5),
+    )
 
 
 class zx_info_timer_t(Struct):
-    FIELDS = (("options", "uint32_t"), ("clock_id", "zx_clock_t"), ("deadline", "zx_time_t"),
-              ("slack", "zx_duration_t"))
+    FIELDS = (
+        ("options", "uint32_t"),
+        ("clock_id", "zx_clock_t"),
+        ("deadline", "zx_time_t"),
+        ("slack", "zx_duration_t"),
+    )
 
 
 class zx_info_stream_t(Struct):
@@ -251,8 +284,11 @@ class zx_cpu_set_t(Struct):
 
 
 class zx_info_thread_t(Struct):
-    FIELDS = (("state", "uint32_t"), ("wait_exception_channel_type", "uint32_t"),
-              ("cpu_affinity_mask", "zx_cpu_set_t"))
+    FIELDS = (
+        ("state", "uint32_t"),
+        ("wait_exception_channel_type", "uint32_t"),
+        ("cpu_affinity_mask", "zx_cpu_set_t"),
+    )
 
 
 class zx_info_thread_stats_t(Struct):
@@ -284,8 +320,11 @@ class zx_info_bti_t(Struct):
 
 
 class zx_info_socket_t(Struct):
-    FIELDS = (("options", "uint32_t"), *_PAD4,
-              *_all("size_t", "rx_buf_max rx_buf_size rx_buf_available tx_buf_max tx_buf_size"))
+    FIELDS = (
+        ("options", "uint32_t"),
+        *_PAD4,
+        *_all("size_t", "rx_buf_max rx_buf_size rx_buf_available tx_buf_max tx_buf_size"),
+    )
 
 
 _MAPPING = (("mmu_flags", "zx_vm_option_t"), *_PAD4, ("vmo_koid", "zx_koid_t"), ("vmo_offset", "uint64_t"))
@@ -300,13 +339,25 @@ class zx_info_maps_mapping_v2_t(Struct):
 
 
 class zx_info_maps_mapping_t(Struct):
-    FIELDS = (*_MAPPING, *_all("size_t", "committed_bytes populated_bytes committed_private_bytes "
-                                         "populated_private_bytes committed_scaled_bytes populated_scaled_bytes"),
-              *_all("uint64_t", "committed_fractional_scaled_bytes populated_fractional_scaled_bytes"))
+    FIELDS = (
+        *_MAPPING,
+        *_all(
+            "size_t",
+            "committed_bytes populated_bytes committed_private_bytes "
+            "populated_private_bytes committed_scaled_bytes populated_scaled_bytes",
+        ),
+        *_all("uint64_t", "committed_fractional_scaled_bytes populated_fractional_scaled_bytes"),
+    )
 
 
-_MAPS = (("name", "char", NAME_LEN), ("base", "zx_vaddr_t"), ("size", "size_t"), ("depth", "size_t"),
-         ("type", "uint32_t"), *_PAD4)
+_MAPS = (
+    ("name", "char", NAME_LEN),
+    ("base", "zx_vaddr_t"),
+    ("size", "size_t"),
+    ("depth", "size_t"),
+    ("type", "uint32_t"),
+    *_PAD4,
+)
 
 
 class zx_info_maps_v1_t(Struct):
@@ -337,14 +388,28 @@ class zx_info_maps_t(Struct):
 
 
 class zx_info_vmo_v1_t(Struct):
-    FIELDS = (("koid", "zx_koid_t"), ("name", "char", NAME_LEN), ("size_bytes", "uint64_t"),
-              ("parent_koid", "zx_koid_t"), ("num_children", "size_t"), ("num_mappings", "size_t"),
-              ("share_count", "size_t"), ("flags", "uint32_t"), *_PAD4, ("committed_bytes", "uint64_t"),
-              ("handle_rights", "zx_rights_t"), ("cache_policy", "uint32_t"))
+    FIELDS = (
+        ("koid", "zx_koid_t"),
+        ("name", "char", NAME_LEN),
+        ("size_bytes", "uint64_t"),
+        ("parent_koid", "zx_koid_t"),
+        ("num_children", "size_t"),
+        ("num_mappings", "size_t"),
+        ("share_count", "size_t"),
+        ("flags", "uint32_t"),
+        *_PAD4,
+        ("committed_bytes", "uint64_t"),
+        ("handle_rights", "zx_rights_t"),
+        ("cache_policy", "uint32_t"),
+    )
 
 
 class zx_info_vmo_v2_t(Struct):
-    FIELDS = (*zx_info_vmo_v1_t.FIELDS, ("metadata_bytes", "uint64_t"), ("committed_change_events", "uint64_t"))
+    FIELDS = (
+        *zx_info_vmo_v1_t.FIELDS,
+        ("metadata_bytes", "uint64_t"),
+        ("committed_change_events", "uint64_t"),
+    )
 
 
 class zx_info_vmo_v3_t(Struct):
@@ -352,63 +417,105 @@ class zx_info_vmo_v3_t(Struct):
 
 
 class zx_info_vmo_t(Struct):
-    FIELDS = (*zx_info_vmo_v3_t.FIELDS,
-              *_all("uint64_t", "committed_private_bytes populated_private_bytes committed_scaled_bytes "
-                                "populated_scaled_bytes committed_fractional_scaled_bytes "
-                                "populated_fractional_scaled_bytes"))
+    FIELDS = (
+        *zx_info_vmo_v3_t.FIELDS,
+        *_all(
+            "uint64_t",
+            "committed_private_bytes populated_private_bytes committed_scaled_bytes "
+            "populated_scaled_bytes committed_fractional_scaled_bytes "
+            "populated_fractional_scaled_bytes",
+        ),
+    )
 
 
 class zx_info_guest_stats_t(Struct):
-    FIELDS = (("cpu_number", "uint32_t"), ("flags", "uint32_t"),
-              *_all("uint64_t", "vm_entries vm_exits interrupts interrupt_windows cpuid_instructions hlt_instructions "
-                                "control_register_accesses io_instructions rdmsr_instructions wrmsr_instructions "
-                                "ept_violations xsetbv_instructions pause_instructions vmcall_instructions"))
+    FIELDS = (
+        ("cpu_number", "uint32_t"),
+        ("flags", "uint32_t"),
+        *_all(
+            "uint64_t",
+            "vm_entries vm_exits interrupts interrupt_windows cpuid_instructions hlt_instructions "
+            "control_register_accesses io_instructions rdmsr_instructions wrmsr_instructions "
+            "ept_violations xsetbv_instructions pause_instructions vmcall_instructions",
+        ),
+    )
 
 
 class zx_info_cpu_stats_t(Struct):
-    FIELDS = (("cpu_number", "uint32_t"), ("flags", "uint32_t"), ("idle_time", "zx_duration_mono_t"),
-              ("normalized_busy_time", "zx_duration_mono_t"),
-              *_all("uint64_t", "reschedules context_switches irq_preempts preempts yields ints timer_ints timers "
-                                "page_faults exceptions syscalls reschedule_ipis generic_ipis "
-                                "active_energy_consumption_nj idle_energy_consumption_nj"))
+    FIELDS = (
+        ("cpu_number", "uint32_t"),
+        ("flags", "uint32_t"),
+        ("idle_time", "zx_duration_mono_t"),
+        ("normalized_busy_time", "zx_duration_mono_t"),
+        *_all(
+            "uint64_t",
+            "reschedules context_switches irq_preempts preempts yields ints timer_ints timers "
+            "page_faults exceptions syscalls reschedule_ipis generic_ipis "
+            "active_energy_consumption_nj idle_energy_consumption_nj",
+        ),
+    )
 
 
 class zx_info_kmem_stats_t(Struct):
-    FIELDS = _all("uint64_t", "total_bytes free_bytes free_loaned_bytes wired_bytes total_heap_bytes free_heap_bytes "
-                              "vmo_bytes mmu_overhead_bytes ipc_bytes cache_bytes slab_bytes zram_bytes other_bytes "
-                              "vmo_reclaim_total_bytes vmo_reclaim_newest_bytes vmo_reclaim_oldest_bytes "
-                              "vmo_reclaim_disabled_bytes vmo_discardable_locked_bytes vmo_discardable_unlocked_bytes")
+    FIELDS = _all(
+        "uint64_t",
+        "total_bytes free_bytes free_loaned_bytes wired_bytes total_heap_bytes free_heap_bytes "
+        "vmo_bytes mmu_overhead_bytes ipc_bytes cache_bytes slab_bytes zram_bytes other_bytes "
+        "vmo_reclaim_total_bytes vmo_reclaim_newest_bytes vmo_reclaim_oldest_bytes "
+        "vmo_reclaim_disabled_bytes vmo_discardable_locked_bytes vmo_discardable_unlocked_bytes",
+    )
 
 
 class zx_info_kmem_stats_v1_t(Struct):
-    FIELDS = _all("uint64_t", "total_bytes free_bytes wired_bytes total_heap_bytes free_heap_bytes vmo_bytes "
-                              "mmu_overhead_bytes ipc_bytes other_bytes")
+    FIELDS = _all(
+        "uint64_t",
+        "total_bytes free_bytes wired_bytes total_heap_bytes free_heap_bytes vmo_bytes "
+        "mmu_overhead_bytes ipc_bytes other_bytes",
+    )
 
 
 class zx_info_kmem_stats_extended_t(Struct):
-    FIELDS = _all("uint64_t", "total_bytes free_bytes wired_bytes total_heap_bytes free_heap_bytes vmo_bytes "
-                              "vmo_pager_total_bytes vmo_pager_newest_bytes vmo_pager_oldest_bytes "
-                              "vmo_discardable_locked_bytes vmo_discardable_unlocked_bytes mmu_overhead_bytes ipc_bytes "
-                              "other_bytes vmo_reclaim_disabled_bytes")
+    FIELDS = _all(
+        "uint64_t",
+        "total_bytes free_bytes wired_bytes total_heap_bytes free_heap_bytes vmo_bytes "
+        "vmo_pager_total_bytes vmo_pager_newest_bytes vmo_pager_oldest_bytes "
+        "vmo_discardable_locked_bytes vmo_discardable_unlocked_bytes mmu_overhead_bytes ipc_bytes "
+        "other_bytes vmo_reclaim_disabled_bytes",
+    )
 
 
 class zx_info_kmem_stats_compression_t(Struct):
-    FIELDS = (*_all("uint64_t", "uncompressed_storage_bytes compressed_storage_bytes compressed_fragmentation_bytes"),
-              *_all("zx_duration_mono_t", "compression_time decompression_time"),
-              *_all("uint64_t", "total_page_compression_attempts failed_page_compression_attempts "
-                                "total_page_decompressions compressed_page_evictions eager_page_compressions "
-                                "memory_pressure_page_compressions critical_memory_page_compressions "
-                                "pages_decompressed_unit_ns"),
-              ("pages_decompressed_within_log_time", "uint64_t", 8))
+    FIELDS = (
+        *_all(
+            "uint64_t", "uncompressed_storage_bytes compressed_storage_bytes compressed_fragmentation_bytes"
+        ),
+        *_all("zx_duration_mono_t", "compression_time decompression_time"),
+        *_all(
+            "uint64_t",
+            "total_page_compression_attempts failed_page_compression_attempts "
+            "total_page_decompressions compressed_page_evictions eager_page_compressions "
+            "memory_pressure_page_compressions critical_memory_page_compressions "
+            "pages_decompressed_unit_ns",
+        ),
+        ("pages_decompressed_within_log_time", "uint64_t", 8),
+    )
 
 
 class zx_info_resource_t(Struct):
-    FIELDS = (("kind", "uint32_t"), ("flags", "uint32_t"), ("base", "uint64_t"), ("size", "size_t"),
-              ("name", "char", NAME_LEN))
+    FIELDS = (
+        ("kind", "uint32_t"),
+        ("flags", "uint32_t"),
+        ("base", "uint64_t"),
+        ("size", "size_t"),
+        ("name", "char", NAME_LEN),
+    )
 
 
 class zx_info_msi_t(Struct):
-    FIELDS = (("target_addr", "uint64_t"), *_all("uint32_t", "target_data base_irq_id num_irq interrupt_count"))
+    FIELDS = (
+        ("target_addr", "uint64_t"),
+        *_all("uint32_t", "target_data base_irq_id num_irq interrupt_count"),
+    )
 
 
 class zx_info_vcpu_t(Struct):
@@ -467,8 +574,13 @@ class zx_packet_user_t(Struct):
 
 
 class zx_packet_signal_t(Struct):
-    FIELDS = (("trigger", "zx_signals_t"), ("observed", "zx_signals_t"), ("count", "uint64_t"),
-              ("timestamp", "zx_time_t"), ("reserved1", "uint64_t"))
+    FIELDS = (
+        ("trigger", "zx_signals_t"),
+        ("observed", "zx_signals_t"),
+        ("count", "uint64_t"),
+        ("timestamp", "zx_time_t"),
+        ("reserved1", "uint64_t"),
+    )
 
 
 class zx_packet_guest_bell_t(Struct):
@@ -476,13 +588,24 @@ class zx_packet_guest_bell_t(Struct):
 
 
 class zx_packet_guest_mem_t(Struct):
-    FIELDS = (("addr", "zx_gpaddr_t"), ("cr3", "zx_gpaddr_t"), ("rip", "zx_vaddr_t"), ("instruction_size", "uint8_t"),
-              ("default_operand_size", "uint8_t"), ("reserved", "uint8_t", 6))
+    FIELDS = (
+        ("addr", "zx_gpaddr_t"),
+        ("cr3", "zx_gpaddr_t"),
+        ("rip", "zx_vaddr_t"),
+        ("instruction_size", "uint8_t"),
+        ("default_operand_size", "uint8_t"),
+        ("reserved", "uint8_t", 6),
+    )
 
 
 class zx_packet_guest_io_t(Struct):
-    FIELDS = (("port", "uint16_t"), ("access_size", "uint8_t"), ("input", "bool"), ("data", "uint8_t", 4),
-              *_all("uint64_t", "reserved0 reserved1 reserved2"))
+    FIELDS = (
+        ("port", "uint16_t"),
+        ("access_size", "uint8_t"),
+        ("input", "bool"),
+        ("data", "uint8_t", 4),
+        *_all("uint64_t", "reserved0 reserved1 reserved2"),
+    )
     u8 = View("data", "uint8_t")
     u16 = View("data", "uint16_t")
     u32 = View("data", "uint32_t")
@@ -507,13 +630,20 @@ class zx_packet_interrupt_t(Struct):
 
 
 class zx_packet_page_request_t(Struct):
-    FIELDS = (("command", "uint16_t"), ("flags", "uint16_t"), ("reserved0", "uint32_t"),
-              *_all("uint64_t", "offset length reserved1"))
+    FIELDS = (
+        ("command", "uint16_t"),
+        ("flags", "uint16_t"),
+        ("reserved0", "uint32_t"),
+        *_all("uint64_t", "offset length reserved1"),
+    )
 
 
 class zx_packet_processor_power_level_transition_request_t(Struct):
-    FIELDS = (("domain_id", "uint32_t"), ("options", "uint32_t"),
-              *_all("uint64_t", "control_interface control_argument reserved"))
+    FIELDS = (
+        ("domain_id", "uint32_t"),
+        ("options", "uint32_t"),
+        *_all("uint64_t", "control_interface control_argument reserved"),
+    )
 
 
 class zx_port_packet_t(Struct):
@@ -532,8 +662,10 @@ class zx_port_packet_t(Struct):
 
 
 class zx_channel_call_args_t(Struct):
-    FIELDS = (*_all("void*", "wr_bytes wr_handles rd_bytes rd_handles"),
-              *_all("uint32_t", "wr_num_bytes wr_num_handles rd_num_bytes rd_num_handles"))
+    FIELDS = (
+        *_all("void*", "wr_bytes wr_handles rd_bytes rd_handles"),
+        *_all("uint32_t", "wr_num_bytes wr_num_handles rd_num_bytes rd_num_handles"),
+    )
 
 
 class zx_channel_call_etc_args_t(Struct):
@@ -541,12 +673,22 @@ class zx_channel_call_etc_args_t(Struct):
 
 
 class zx_handle_info_t(Struct):
-    FIELDS = (("handle", "zx_handle_t"), ("type", "zx_obj_type_t"), ("rights", "zx_rights_t"), ("unused", "uint32_t"))
+    FIELDS = (
+        ("handle", "zx_handle_t"),
+        ("type", "zx_obj_type_t"),
+        ("rights", "zx_rights_t"),
+        ("unused", "uint32_t"),
+    )
 
 
 class zx_handle_disposition_t(Struct):
-    FIELDS = (("operation", "uint32_t"), ("handle", "zx_handle_t"), ("type", "zx_obj_type_t"),
-              ("rights", "zx_rights_t"), ("result", "zx_status_t"))
+    FIELDS = (
+        ("operation", "uint32_t"),
+        ("handle", "zx_handle_t"),
+        ("type", "zx_obj_type_t"),
+        ("rights", "zx_rights_t"),
+        ("result", "zx_status_t"),
+    )
 
 
 class zx_channel_iovec_t(Struct):
@@ -602,8 +744,9 @@ class zx_exception_info_t(Struct):
 
 
 class zx_thread_state_general_regs_t(Struct):
-    FIELDS = _all("uint64_t", "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip rflags "
-                              "fs_base gs_base")
+    FIELDS = _all(
+        "uint64_t", "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip rflags fs_base gs_base"
+    )
 
 
 class zx_x86_64_st_t(Struct):
@@ -614,9 +757,17 @@ class zx_x86_64_st_t(Struct):
 
 
 class zx_thread_state_fp_regs_t(Struct):
-    FIELDS = (("fcw", "uint16_t"), ("fsw", "uint16_t"), ("ftw", "uint8_t"), ("reserved", "uint8_t"),
-              ("fop", "uint16_t"), ("fip", "uint64_t"), ("fdp", "uint64_t"), ("padding1", "uint8_t", 8),
-              ("st", "zx_x86_64_st_t", 8))
+    FIELDS = (
+        ("fcw", "uint16_t"),
+        ("fsw", "uint16_t"),
+        ("ftw", "uint8_t"),
+        ("reserved", "uint8_t"),
+        ("fop", "uint16_t"),
+        ("fip", "uint64_t"),
+        ("fdp", "uint64_t"),
+        ("padding1", "uint8_t", 8),
+        ("st", "zx_x86_64_st_t", 8),
+    )
 
 
 class zx_x86_64_zmm_t(Struct):
@@ -634,7 +785,9 @@ class zx_thread_state_debug_regs_t(Struct):
 
 
 class zx_restricted_state_t(Struct):
-    FIELDS = _all("uint64_t", "rdi rsi rbp rbx rdx rcx rax rsp r8 r9 r10 r11 r12 r13 r14 r15 ip flags fs_base gs_base")
+    FIELDS = _all(
+        "uint64_t", "rdi rsi rbp rbx rdx rcx rax rsp r8 r9 r10 r11 r12 r13 r14 r15 ip flags fs_base gs_base"
+    )
 
 
 class zx_restricted_exception_t(Struct):
@@ -653,12 +806,20 @@ class zx_clock_transformation_t(Struct):
 
 
 class zx_clock_details_v1_t(Struct):
-    FIELDS = (("options", "uint64_t"), ("backstop_time", "zx_time_t"),
-              ("reference_ticks_to_synthetic", "zx_clock_transformation_t"),
-              ("reference_to_synthetic", "zx_clock_transformation_t"), ("error_bound", "uint64_t"),
-              *_all("zx_ticks_t", "query_reference_ticks last_value_update_reference_ticks "
-                                  "last_rate_adjust_update_reference_ticks last_error_bounds_update_reference_ticks"),
-              ("generation_counter", "uint32_t"), *_PAD4)
+    FIELDS = (
+        ("options", "uint64_t"),
+        ("backstop_time", "zx_time_t"),
+        ("reference_ticks_to_synthetic", "zx_clock_transformation_t"),
+        ("reference_to_synthetic", "zx_clock_transformation_t"),
+        ("error_bound", "uint64_t"),
+        *_all(
+            "zx_ticks_t",
+            "query_reference_ticks last_value_update_reference_ticks "
+            "last_rate_adjust_update_reference_ticks last_error_bounds_update_reference_ticks",
+        ),
+        ("generation_counter", "uint32_t"),
+        *_PAD4,
+    )
 
 
 class zx_clock_create_args_v1_t(Struct):
@@ -670,8 +831,13 @@ class zx_clock_update_args_v1_t(Struct):
 
 
 class zx_clock_update_args_v2_t(Struct):
-    FIELDS = (("rate_adjust", "int32_t"), *_PAD4, ("synthetic_value", "int64_t"), ("reference_value", "int64_t"),
-              ("error_bound", "uint64_t"))
+    FIELDS = (
+        ("rate_adjust", "int32_t"),
+        *_PAD4,
+        ("synthetic_value", "int64_t"),
+        ("reference_value", "int64_t"),
+        ("error_bound", "uint64_t"),
+    )
 
 
 # Logs, pagers, memory
@@ -680,8 +846,17 @@ class zx_clock_update_args_v2_t(Struct):
 class zx_log_record_t(Struct):
     """`data` is not text alone: it holds `datalen` bytes, so that it is raw here."""
 
-    FIELDS = (("sequence", "uint64_t"), *_PAD4, ("datalen", "uint16_t"), ("severity", "uint8_t"), ("flags", "uint8_t"),
-              ("timestamp", "zx_instant_boot_t"), ("pid", "uint64_t"), ("tid", "uint64_t"), ("data", "uint8_t", 216))
+    FIELDS = (
+        ("sequence", "uint64_t"),
+        *_PAD4,
+        ("datalen", "uint16_t"),
+        ("severity", "uint8_t"),
+        ("flags", "uint8_t"),
+        ("timestamp", "zx_instant_boot_t"),
+        ("pid", "uint64_t"),
+        ("tid", "uint64_t"),
+        ("data", "uint8_t", 216),
+    )
 
 
 class zx_pager_vmo_stats_t(Struct):
@@ -717,8 +892,13 @@ class zx_iob_discipline_t(Struct):
 
 
 class zx_iob_region_t(Struct):
-    FIELDS = (("type", "uint32_t"), ("access", "uint32_t"), ("size", "uint64_t"),
-              ("discipline", "zx_iob_discipline_t"), ("max_extension", "uint64_t", 4))
+    FIELDS = (
+        ("type", "uint32_t"),
+        ("access", "uint32_t"),
+        ("size", "uint64_t"),
+        ("discipline", "zx_iob_discipline_t"),
+        ("max_extension", "uint64_t", 4),
+    )
 
 
 class zx_iob_region_info_t(Struct):
@@ -737,8 +917,13 @@ class zx_powerctl_acpi_transition_s_state_t(Struct):
 class zx_powerctl_x86_power_limit_t(Struct):
     """A member of the union of `zx_system_powerctl_arg_t`, unnamed in the header."""
 
-    FIELDS = (("power_limit", "uint32_t"), ("time_window", "uint32_t"), ("clamp", "uint8_t"), ("enable", "uint8_t"),
-              ("padding2", "uint8_t", 2))
+    FIELDS = (
+        ("power_limit", "uint32_t"),
+        ("time_window", "uint32_t"),
+        ("clamp", "uint8_t"),
+        ("enable", "uint8_t"),
+        ("padding2", "uint8_t", 2),
+    )
 
 
 class zx_system_powerctl_arg_t(Struct):
@@ -749,8 +934,14 @@ class zx_system_powerctl_arg_t(Struct):
 
 
 class zx_smc_parameters_t(Struct):
-    FIELDS = (("func_id", "uint32_t"), *_PAD4, *_all("uint64_t", "arg1 arg2 arg3 arg4 arg5 arg6"),
-              ("client_id", "uint16_t"), ("secure_os_id", "uint16_t"), ("padding2", "uint8_t", 4))
+    FIELDS = (
+        ("func_id", "uint32_t"),
+        *_PAD4,
+        *_all("uint64_t", "arg1 arg2 arg3 arg4 arg5 arg6"),
+        ("client_id", "uint16_t"),
+        ("secure_os_id", "uint16_t"),
+        ("padding2", "uint8_t", 4),
+    )
 
 
 class zx_smc_result_t(Struct):
@@ -764,29 +955,47 @@ class zx_pci_bar_t(Struct):
 
 
 class zx_pcie_device_info_t(Struct):
-    FIELDS = (("vendor_id", "uint16_t"), ("device_id", "uint16_t"),
-              *_all("uint8_t", "base_class sub_class program_interface revision_id bus_id dev_id func_id padding1"))
+    FIELDS = (
+        ("vendor_id", "uint16_t"),
+        ("device_id", "uint16_t"),
+        *_all("uint8_t", "base_class sub_class program_interface revision_id bus_id dev_id func_id padding1"),
+    )
 
 
 class zx_pci_init_irq_t(Struct):
     """An element of `zx_pci_init_arg_t.irqs`, unnamed in the header."""
 
-    FIELDS = (("global_irq", "uint32_t"), ("level_triggered", "bool"), ("active_high", "bool"),
-              ("padding1", "uint8_t", 2))
+    FIELDS = (
+        ("global_irq", "uint32_t"),
+        ("level_triggered", "bool"),
+        ("active_high", "bool"),
+        ("padding1", "uint8_t", 2),
+    )
 
 
 class zx_pci_init_addr_window_t(Struct):
     """An element of the array `addr_windows` that follows `zx_pci_init_arg_t`, unnamed in the header."""
 
-    FIELDS = (("base", "uint64_t"), ("size", "size_t"), ("bus_start", "uint8_t"), ("bus_end", "uint8_t"),
-              ("cfg_space_type", "uint8_t"), ("has_ecam", "bool"), *_PAD4)
+    FIELDS = (
+        ("base", "uint64_t"),
+        ("size", "size_t"),
+        ("bus_start", "uint8_t"),
+        ("bus_end", "uint8_t"),
+        ("cfg_space_type", "uint8_t"),
+        ("has_ecam", "bool"),
+        *_PAD4,
+    )
 
 
 class zx_pci_init_arg_t(Struct):
     """Without the flexible array: `addr_window_count` times zx_pci_init_addr_window_t follow."""
 
-    FIELDS = (("dev_pin_to_global_irq", "uint32_t", 32 * 8 * 4), ("num_irqs", "uint32_t"),
-              ("irqs", "zx_pci_init_irq_t", 224), ("addr_window_count", "uint32_t"))
+    FIELDS = (
+        ("dev_pin_to_global_irq", "uint32_t", 32 * 8 * 4),
+        ("num_irqs", "uint32_t"),
+        ("irqs", "zx_pci_init_irq_t", 224),
+        ("addr_window_count", "uint32_t"),
+    )
     ALIGNAS = 8
 
 
@@ -806,9 +1015,15 @@ class zx_vcpu_io_t(Struct):
 
 
 class zx_sampler_config_t(Struct):
-    FIELDS = (("period", "zx_duration_mono_t"), ("buffer_size", "size_t"), ("iobuffer_discipline", "uint64_t"))
+    FIELDS = (
+        ("period", "zx_duration_mono_t"),
+        ("buffer_size", "size_t"),
+        ("iobuffer_discipline", "uint64_t"),
+    )
 
 
 class zx_proc_args_t(Struct):
-    FIELDS = _all("uint32_t", "protocol version handle_info_off args_off args_num environ_off environ_num names_off "
-                              "names_num")
+    FIELDS = _all(
+        "uint32_t",
+        "protocol version handle_info_off args_off args_num environ_off environ_num names_off names_num",
+    )
