@@ -76,16 +76,16 @@ class Body(BodySys):
 
     def _handle(self, dispatcher: Dispatcher) -> Handle[Body]:
         raw = self.call.handles.add(KernelHandle(dispatcher, dispatcher.DEFAULT_RIGHTS))
-        handle = wrap(self, raw, dispatcher.TYPE)
+        handle = wrap(self, raw)
         self._own.append(handle)
         return handle
 
-    def read_memory(self, address: int, size: int) -> bytes:
-        """Load from its own memory. Raises ZxInvalidArgs where that cannot be read."""
+    def load(self, address: int, size: int) -> bytes:
+        """Read its own memory, as machine code does: no call. Raises ZxInvalidArgs where that cannot be read."""
         return translated(self.call.memory.read_user, address, size)
 
-    def write_memory(self, address: int, data: bytes) -> None:
-        """Store to its own memory. Raises ZxInvalidArgs where that cannot be written."""
+    def store(self, address: int, data: bytes) -> None:
+        """Write its own memory, as machine code does: no call. Raises ZxInvalidArgs where that cannot be written."""
         translated(self.call.memory.write_user, address, data)
 
     def close(self) -> None:

@@ -71,25 +71,26 @@ class Channel(Peered[C]):
         Rights: READ. Raises ZxShouldWait or ZxPeerClosed where there is none, ZxBufferTooSmall (with `sizes`)
         where it does not fit.
         """
-        data, infos = self._read(options, max_bytes, max_handles)
-        return data, [wrap(self._caller, info.handle, info.type) for info in infos]
+        caller = self._caller
+        status, data, raws, size, count = caller.sys.zx_channel_read(
+            self.raw, options, max_bytes, max_handles
+        )
+        if status:
+            raise _with_sizes(status, size, count)
+        return data, [wrap(caller, raw) for raw in raws]
 
     @member
     def read_etc(
         self, options: int = 0, max_bytes: int = MAX_BYTES, max_handles: int = MAX_HANDLES
     ) -> tuple[bytes, list[HandleInfo[C]]]:
         """As `read`, with the type and rights of each handle."""
-        data, infos = self._read(options, max_bytes, max_handles)
-        return data, [handle_info(self._caller, info) for info in infos]
-
-    def _read(self, options: int, max_bytes: int, max_handles: int) -> tuple[bytes, list[zx_handle_info_t]]:
-        # Always the call that tells the types: without handles it costs the same.
-        status, data, infos, size, count = self._caller.sys.zx_channel_read_etc(
+        caller = self._caller
+        status, data, infos, size, count = caller.sys.zx_channel_read_etc(
             self.raw, options, max_bytes, max_handles
         )
         if status:
             raise _with_sizes(status, size, count)
-        return data, infos
+        return data, [handle_info(caller, info) for info in infos]
 
     @member
     def write(self, data: bytes, handles: Sequence[Handle[C]] = (), options: int = 0) -> None:
@@ -131,7 +132,7 @@ class Channel(Peered[C]):
         """
         dispositions = [HandleDisposition(HandleOp.MOVE, handle) for handle in handles]
         answer, infos = await self._call(data, dispositions, deadline)
-        return answer, [wrap(self._caller, info.handle, info.type) for info in infos]
+        return answer, [wrap(self._caller, info.handle) for info in infos]
 
     @blocking
     async def call_etc(

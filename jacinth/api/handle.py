@@ -256,7 +256,8 @@ class Handle(Generic[C]):
 
         Rights: WAIT; on the port WRITE.
         """
-        check(self._caller.sys.zx_object_wait_async(self.raw, port.raw, key, signals, options))
+        [raw] = values(self._caller, [port])
+        check(self._caller.sys.zx_object_wait_async(self.raw, raw, key, signals, options))
 
     def __repr__(self) -> str:
         name = type(self).__name__
@@ -291,11 +292,11 @@ class Peered(Handle[C]):
         check(self._caller.sys.zx_object_signal_peer(self.raw, clear, set))
 
 
-def wrap(caller: C, raw: int, type_: int | None = None) -> Handle[C]:
-    """An object of the class for a handle's type, which is asked for where it is not known."""
-    if type_ is None:
-        type_ = Handle(caller, raw).basic_info.type
-    return CLASSES.get(type_, Handle)(caller, raw)
+def wrap(caller: C, raw: int) -> Handle[C]:
+    """An object of the class for the type of a handle that the caller has got."""
+    handle = caller.sys.call.handles.get(raw)
+    cls = Handle if handle is None else CLASSES.get(handle.object.TYPE, Handle)
+    return cls(caller, raw)
 
 
 @dataclass(slots=True)
@@ -308,7 +309,7 @@ class HandleInfo(Generic[C]):
 
 
 def handle_info(caller: C, info: zx_handle_info_t) -> HandleInfo[C]:
-    return HandleInfo(wrap(caller, info.handle, info.type), ObjType(info.type), Rights(info.rights))
+    return HandleInfo(wrap(caller, info.handle), ObjType(info.type), Rights(info.rights))
 
 
 def values(caller: Kernel | Body, handles: Sequence[Handle[Any]]) -> list[int]:

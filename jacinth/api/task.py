@@ -356,7 +356,7 @@ class Thread(Task[C]):
 
     @member
     def start(self, entry: int, stack: int, arg1: int = 0, arg2: int = 0) -> None:
-        """Run machine code at *entry* in a process that has started.
+        """Run machine code at *entry*. The first thread that starts starts the process.
 
         Rights: MANAGE_THREAD. Raises ZxBadState for a thread or process that cannot start, ZxInvalidArgs for
         the entry.
@@ -365,7 +365,7 @@ class Thread(Task[C]):
 
     @member
     def start_body(self, function: BodyFunction, *args: Any) -> None:
-        """Run the Python coroutine `function(zx, *args)` in a process that has started.
+        """Run the Python coroutine `function(zx, *args)`. The first thread that starts starts the process.
 
         As `Process.start_body`. Rights: MANAGE_THREAD; TRANSFER on the handles among *args*.
         """
