@@ -14,7 +14,7 @@ import select
 import sys
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from jacinth.abi import (
     ZX_EXCP_FATAL_PAGE_FAULT,
@@ -59,6 +59,16 @@ class KernelDeadlock(RuntimeError):
     """The host waits for something, and nothing in the system can ever run again."""
 
 
+class HostInput(Protocol):
+    """A host descriptor that something in the system may wait for."""
+
+    def wanted(self) -> bool:
+        """Whether anybody waits for it now: nothing is taken from it before."""
+
+    def ready(self) -> None:
+        """It can be read."""
+
+
 class KernelObserver:
     """Who looks on from outside: tracers, debuggers, counters. Nothing here may change what the kernel does."""
 
@@ -92,7 +102,7 @@ class Kernel:
         self.observers: list[KernelObserver] = []
         self.console: Callable[[bytes], None] = _write_stderr
         self.debuglog = DebugLog(self)
-        self.inputs: dict[int, Callable[[], None]] = {}  # host descriptors that are waited for, with what they call
+        self.inputs: dict[int, HostInput] = {}  # by host descriptor: the one door for what comes from outside
         # Installed by the door: carries out the system call that the thread's context asks for and answers its result, or
         # None where it has left a coroutine in the thread.
         self.syscall: Callable[[ThreadDispatcher], int | None] = _no_door
@@ -140,19 +150,20 @@ class Kernel:
                 if thread.state is ThreadState.RUNNING:  # it may have been killed or suspended since it was queued
                     return thread
             deadline = timers.next_deadline()
-            if self.inputs and not clock.virtual:
-                self._wait_for_input(deadline)
+            wanted = [fd for fd, input_ in self.inputs.items() if input_.wanted()]
+            if wanted and not clock.virtual:
+                self._wait_for_input(wanted, deadline)
             elif deadline is not None:
                 clock.wait_until(deadline)
-            elif self.inputs:
-                self._wait_for_input(None)
+            elif wanted:
+                self._wait_for_input(wanted, None)
             else:
                 raise KernelDeadlock("every thread waits, and nothing is left that could wake one")
 
-    def _wait_for_input(self, deadline: int | None) -> None:
+    def _wait_for_input(self, wanted: list[int], deadline: int | None) -> None:
         delay = None if deadline is None else max(0, deadline - self.clock.now()) / 1e9
-        for fd in select.select(list(self.inputs), [], [], delay)[0]:
-            self.inputs[fd]()
+        for fd in select.select(wanted, [], [], delay)[0]:
+            self.inputs[fd].ready()
 
     def _tick(self, ns: int) -> None:
         if self.clock.virtual:

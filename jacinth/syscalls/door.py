@@ -417,12 +417,20 @@ class Door:
         assert context is not None
         call = thread.call
         if call is None:
-            call = thread.call = Call(thread)
+            call = self.call_of(thread)
         registers = context.syscall()
         number = registers[0]
         if number < len(TRAPS):
             return TRAPS[number](call, registers)
         return Status.BAD_SYSCALL
+
+
+    def call_of(self, thread: ThreadDispatcher) -> Call:
+        """The thread's `Call`, made at its first one."""
+        if thread.call is None:
+            thread.call = Call(thread)
+        call: Call = thread.call
+        return call
 
 
 def install_methods() -> None:

@@ -1,0 +1,138 @@
+"""The `jacinth` command. What a command needs is imported when it runs: starting a program is quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jacinth.version import __version__
+
+_RUN_EPILOG = """\b
+Exit status: the low byte of the program's return code; 124 after --timeout, 125 where every thread waits for ever,
+126 for a file that cannot be run, 127 for none, 130 after Ctrl-C, 137 for a killed program, 139 for one that
+an exception has ended.
+
+\b
+  jacinth run ./hello
+  jacinth run --trace ./hello one two
+  jacinth run --seed 7 --virtual-time --trace-to trace.txt ./race
+  jacinth run --memory 64M --timeout 5 ./untrusted
+"""
+
+
+class _Size(click.ParamType):
+    """A number of bytes: 4096, 64K, 64M, 2G."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        text = str(value).strip().upper().removesuffix("IB").removesuffix("B")
+        factor = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}.get(text[-1:], 1)
+        try:
+            size = int(text.rstrip("KMGT")) * factor
+        except ValueError:
+            self.fail(f"{value!r} is no size: write 4096, 64K, 64M or 2G", param, ctx)
+        if not 1 << 20 <= size <= 1 << 40:
+            self.fail(f"{value} is not between 1M and 1T", param, ctx)
+        return size + -size % 4096
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="jacinth")
+def main() -> None:
+    """The Zircon microkernel in user space."""
+
+
+@main.command(epilog=_RUN_EPILOG, context_settings={"allow_interspersed_args": False})
+@click.option("--trace", is_flag=True, help="Print every system call to standard error, one line each.")
+@click.option("--trace-to", metavar="FILE", help="Print them to FILE.")
+@click.option("--seed", type=int, help="Let all chance follow from this number.")
+@click.option("--virtual-time", is_flag=True, help="Let time move only when the system does. With --seed a run repeats exactly.")
+@click.option("--timeout", type=click.FloatRange(0, 1e9, min_open=True), metavar="S", help="Kill the program after so many seconds.")
+@click.option("--memory", type=_Size(), default="1G", show_default=True, metavar="SIZE", help="Size of physical memory.")
+@click.option("--engine", type=click.Choice(["auto", "portable"]), default="auto", show_default=True, help="What runs guest code.")
+@click.option("--env", "environ", multiple=True, metavar="NAME=VALUE", help="A variable of the program's environment, else empty.")
+@click.argument("program")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run(
+    trace: bool,
+    trace_to: str | None,
+    seed: int | None,
+    virtual_time: bool,
+    timeout: float | None,
+    memory: int,
+    engine: Any,
+    environ: tuple[str, ...],
+    program: str,
+    arguments: tuple[str, ...],
+) -> None:
+    """Run an ELF program made for Zircon, in a job of its own."""
+    variables = dict(_variable(entry) for entry in environ)
+    from jacinth.tools.run import Options
+    from jacinth.tools.run import run as run_program
+
+    if trace_to is not None and (fault := _unwritable(trace_to)):
+        raise click.BadParameter(f"{trace_to}: {fault}", param_hint="--trace-to")
+    options = Options(engine, seed, virtual_time, timeout, memory, trace_to or ("-" if trace else None), variables)
+    status = run_program(program, arguments, options)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Everything is closed; tearing down the interpreter would only take time.
+    os._exit(status)
+
+
+def _variable(entry: str) -> tuple[str, str]:
+    name, equals, value = entry.partition("=")
+    if not name or not equals:
+        raise click.BadParameter(f"{entry!r} is not NAME=VALUE", param_hint="--env")
+    return name, value
+
+
+def _unwritable(path: str) -> str:
+    try:
+        open(path, "w").close()
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return ""
+
+
+@main.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    epilog="\b\n  jacinth cc hello.c -o hello\n  jacinth cc -O3 -DN=5 main.c list.c -o list\n",
+)
+@click.option("-o", "output", required=True, metavar="OUT", help="The program to write.")
+@click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED)
+def cc(output: str, arguments: tuple[str, ...]) -> None:
+    """Compile C or C++ for Jacinth with the clang or gcc of this machine: SOURCE... [compiler flags]."""
+    from jacinth.tools.cc import CompileError, compile_program
+
+    sources = [argument for argument in arguments if not argument.startswith("-")]
+    flags = [argument for argument in arguments if argument.startswith("-")]
+    if not sources:
+        raise click.UsageError("no source file given")
+    for source in sources:
+        if not Path(source).is_file():
+            click.echo(f"jacinth: {source}: no such file", err=True)
+            sys.exit(1)
+    try:
+        compile_program(sources, output, flags)
+    except CompileError as error:
+        click.echo(f"jacinth: {error}", err=True)
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--missing", "only", flag_value="missing", help="Only the calls that are not implemented.")
+@click.option("--implemented", "only", flag_value="implemented", help="Only those that are.")
+@click.option("--markdown", is_flag=True, help="As the table in docs/syscalls.md.")
+def syscalls(only: str | None, markdown: bool) -> None:
+    """Every system call with its parameters and state."""
+    from jacinth.tools import syscalls_table
+
+    click.echo(syscalls_table.markdown() if markdown else syscalls_table.text(only))
