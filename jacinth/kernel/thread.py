@@ -226,14 +226,20 @@ class ThreadDispatcher(SoloDispatcher):
             if waiter.timer is not None:
                 waiter.timer.cancel()
         coroutine, self.coroutine = self.coroutine, None
+        failure: Exception | None = None
         if coroutine is not None:
-            coroutine.close()
+            try:
+                coroutine.close()
+            except Exception as error:  # a body that waits or fails while it is being closed: it goes all the same
+                failure = error
         self.kernel.on_thread_exit(self)
         if self.context is not None:
             self.context.close()
             self.context = None
         self._set_state(ThreadState.DEAD)
         self.process.remove_thread(self)
+        if failure is not None:
+            self.kernel.report(f"body of thread {self.koid} failed while it was killed", failure)
 
     # Suspension
 

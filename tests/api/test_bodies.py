@@ -142,6 +142,29 @@ def test_a_killed_body_is_closed_where_it_awaits(k: Kernel, process: Process) ->
     assert steps == ["closed"] and process.info.return_code == -1024
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_body_that_will_not_be_closed_goes_all_the_same(
+    k: Kernel, process: Process, capsys: pytest.CaptureFixture[str]
+) -> None:
+    k.strict = False
+    closed: list[bool] = []
+
+    async def main(zx: Body) -> None:
+        event = Event.create(caller=zx)
+        try:
+            await event.wait(Signals.USER_0)
+        finally:
+            await event.close()  # does not wait
+            closed.append(event.is_invalid)
+            await zx.nanosleep(INFINITE)
+
+    process.start_body(main)
+    k.run_until_idle()
+    process.kill()
+    assert closed == [True] and process.wait(TERMINATED, 0)
+    assert "ignored GeneratorExit" in capsys.readouterr().err
+
+
 def test_a_body_that_kills_itself_does_not_come_back(k: Kernel, process: Process) -> None:
     steps: list[str] = []
 
