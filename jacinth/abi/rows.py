@@ -74,6 +74,10 @@ SCALARS: dict[str, tuple[int, bool]] = {
     "zx_rsrc_kind_t": (4, False),
     "zx_excp_type_t": (4, False),
     "zx_gpaddr_t": (8, False),
+    "zx_iob_allocate_id_options_t": (4, False),
+    "zx_iob_write_options_t": (8, False),
+    "zx_stream_seek_origin_t": (4, False),
+    "zx_system_suspend_option_t": (8, False),
 }
 
 

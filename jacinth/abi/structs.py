@@ -710,8 +710,8 @@ class zx_policy_basic_v2_t(Struct):
     FIELDS = _all("uint32_t", "condition action flags")
 
 
-zx_policy_basic_t = zx_policy_basic_v2_t
-STRUCTS["zx_policy_basic_t"] = zx_policy_basic_v2_t
+zx_policy_basic_t = zx_policy_basic_v1_t  # the plain name stayed with the first version
+STRUCTS["zx_policy_basic_t"] = zx_policy_basic_v1_t
 
 
 class zx_policy_timer_slack_t(Struct):
@@ -727,6 +727,16 @@ class zx_exception_header_t(Struct):
 
 class zx_x86_64_exc_data_t(Struct):
     FIELDS = _all("uint64_t", "vector err_code cr2")
+
+
+class zx_exception_context_v1_t(Struct):
+    """`arch` is `arch.u.x86_64` of the C struct, which is also the size of the union."""
+
+    FIELDS = (("arch", "zx_x86_64_exc_data_t"),)
+
+
+class zx_exception_report_v1_t(Struct):
+    FIELDS = (("header", "zx_exception_header_t"), ("context", "zx_exception_context_v1_t"))
 
 
 class zx_exception_context_t(Struct):
@@ -788,6 +798,10 @@ class zx_restricted_state_t(Struct):
     FIELDS = _all(
         "uint64_t", "rdi rsi rbp rbx rdx rcx rax rsp r8 r9 r10 r11 r12 r13 r14 r15 ip flags fs_base gs_base"
     )
+
+
+class zx_restricted_syscall_t(Struct):
+    FIELDS = (("state", "zx_restricted_state_t"),)
 
 
 class zx_restricted_exception_t(Struct):
@@ -891,14 +905,30 @@ class zx_iob_discipline_t(Struct):
     FIELDS = (("type", "uint64_t"), ("reserved", "uint64_t", 8))
 
 
+class zx_iob_discipline_mediated_write_ring_buffer_t(Struct):
+    """What follows the type in `zx_iob_discipline_t`, for ZX_IOB_DISCIPLINE_TYPE_MEDIATED_WRITE_RING_BUFFER."""
+
+    FIELDS = (("tag", "uint64_t"), ("reserved", "uint64_t", 7))
+
+
+class zx_iob_region_private_t(Struct):
+    FIELDS = (("options", "uint32_t"), ("padding1", "uint32_t"), ("padding2", "uint64_t", 3))
+
+
+class zx_iob_region_shared_t(Struct):
+    FIELDS = (("options", "uint32_t"), ("shared_region", "zx_handle_t"), ("padding", "uint64_t", 3))
+
+
 class zx_iob_region_t(Struct):
     FIELDS = (
         ("type", "uint32_t"),
         ("access", "uint32_t"),
         ("size", "uint64_t"),
         ("discipline", "zx_iob_discipline_t"),
-        ("max_extension", "uint64_t", 4),
+        ("max_extension", "uint8_t", 32),
     )
+    private_region = View("max_extension", "zx_iob_region_private_t")
+    shared_region = View("max_extension", "zx_iob_region_shared_t")
 
 
 class zx_iob_region_info_t(Struct):
@@ -931,6 +961,88 @@ class zx_system_powerctl_arg_t(Struct):
     ALIGNAS = 4
     acpi_transition_s_state = View("raw", "zx_powerctl_acpi_transition_s_state_t")
     x86_power_limit = View("raw", "zx_powerctl_x86_power_limit_t")
+
+
+class zx_cpu_performance_scale_t(Struct):
+    FIELDS = (("integral_part", "uint32_t"), ("fractional_part", "uint32_t"))
+
+
+class zx_cpu_performance_info_t(Struct):
+    FIELDS = (("logical_cpu_number", "uint32_t"), ("performance_scale", "zx_cpu_performance_scale_t"))
+
+
+class zx_cpu_perf_limit_t(Struct):
+    FIELDS = (
+        ("logical_cpu_number", "uint32_t"),
+        ("limit_type", "uint32_t"),
+        ("min", "uint64_t"),
+        ("max", "uint64_t"),
+    )
+
+
+class zx_processor_power_level_t(Struct):
+    FIELDS = (
+        *_all(
+            "uint64_t",
+            "options processing_rate power_coefficient_nw control_interface control_argument",
+        ),
+        ("diagnostic_name", "char", NAME_LEN),
+        ("reserved", "uint8_t", 32),
+    )
+
+
+class zx_processor_power_level_transition_t(Struct):
+    """`from` is a Python keyword: use getattr and setattr for it."""
+
+    FIELDS = (
+        ("latency", "zx_duration_mono_t"),
+        ("energy_nj", "uint64_t"),
+        ("from", "uint8_t"),
+        ("to", "uint8_t"),
+        ("reserved", "uint8_t", 6),
+    )
+
+
+class zx_processor_power_state_t(Struct):
+    FIELDS = (
+        ("domain_id", "uint32_t"),
+        ("options", "uint32_t"),
+        ("control_interface", "uint64_t"),
+        ("control_argument", "uint64_t"),
+    )
+
+
+class zx_processor_power_domain_t(Struct):
+    FIELDS = (("cpus", "zx_cpu_set_t"), ("domain_id", "uint32_t"), *_PAD4)
+
+
+class zx_power_domain_info_t(Struct):
+    FIELDS = (
+        ("cpus", "zx_cpu_set_t"),
+        ("domain_id", "uint32_t"),
+        ("idle_power_levels", "uint8_t"),
+        ("active_power_levels", "uint8_t"),
+        ("padding1", "uint8_t", 2),
+    )
+
+
+class zx_wake_source_report_header_t(Struct):
+    FIELDS = (
+        ("report_time", "zx_instant_boot_t"),
+        ("suspend_start_time", "zx_instant_boot_t"),
+        ("total_wake_sources", "uint32_t"),
+        ("unreported_wake_report_entries", "uint32_t"),
+    )
+
+
+class zx_wake_source_report_entry_t(Struct):
+    FIELDS = (
+        ("koid", "zx_koid_t"),
+        ("name", "char", NAME_LEN),
+        *_all("zx_instant_boot_t", "initial_signal_time last_signal_time last_ack_time"),
+        ("signal_count", "uint32_t"),
+        ("flags", "uint32_t"),
+    )
 
 
 class zx_smc_parameters_t(Struct):
@@ -1015,11 +1127,7 @@ class zx_vcpu_io_t(Struct):
 
 
 class zx_sampler_config_t(Struct):
-    FIELDS = (
-        ("period", "zx_duration_mono_t"),
-        ("buffer_size", "size_t"),
-        ("iobuffer_discipline", "uint64_t"),
-    )
+    FIELDS = (("period", "zx_duration_mono_t"), ("buffer_size", "size_t"))
 
 
 class zx_proc_args_t(Struct):
@@ -1027,3 +1135,62 @@ class zx_proc_args_t(Struct):
         "uint32_t",
         "protocol version handle_info_off args_off args_num environ_off environ_num names_off names_num",
     )
+
+
+class zx_rseq_t(Struct):
+    """Bounds of a restartable sequence, which a thread shares with the kernel."""
+
+    FIELDS = (
+        ("cpu_id", "uint32_t"),
+        ("reserved", "uint32_t"),
+        ("start_ip", "zx_vaddr_t"),
+        ("post_commit_offset", "size_t"),
+        ("abort_ip", "zx_vaddr_t"),
+    )
+    ALIGNAS = 32
+
+
+# I/O memory units
+
+
+class zx_iommu_desc_stub_t(Struct):
+    FIELDS = (("reserved", "uint8_t"),)
+
+
+class zx_iommu_desc_intel_scope_t(Struct):
+    FIELDS = (*_all("uint8_t", "type start_bus num_hops"), ("dev_func", "uint8_t", 5))
+
+
+class zx_iommu_desc_intel_reserved_memory_t(Struct):
+    """Scopes follow, `scope_bytes` long."""
+
+    FIELDS = (
+        ("base_addr", "uint64_t"),
+        ("len", "uint64_t"),
+        ("scope_bytes", "uint8_t"),
+        ("_reserved", "uint8_t", 7),
+    )
+
+
+class zx_iommu_desc_intel_t(Struct):
+    """Scopes follow, `scope_bytes` long, and then the descriptions of reserved memory."""
+
+    FIELDS = (
+        ("register_base", "uint64_t"),
+        ("pci_segment", "uint16_t"),
+        ("whole_segment", "bool"),
+        ("scope_bytes", "uint8_t"),
+        ("reserved_memory_bytes", "uint16_t"),
+        ("_reserved", "uint8_t", 2),
+    )
+
+
+class zx_iommu_desc_arm_smmu_t(Struct):
+    FIELDS = (("register_base", "uint64_t"),)
+
+
+# The names that tell the architecture
+STRUCTS["zx_x86_64_thread_state_general_regs_t"] = zx_thread_state_general_regs_t
+STRUCTS["zx_x86_64_thread_state_fp_regs_t"] = zx_thread_state_fp_regs_t
+STRUCTS["zx_x86_64_thread_state_vector_regs_t"] = zx_thread_state_vector_regs_t
+STRUCTS["zx_x86_64_thread_state_debug_regs_t"] = zx_thread_state_debug_regs_t

@@ -63,7 +63,8 @@ _HEADERS: Final = (
     _of("syscalls/rseq.h", "Restartable sequences.", "ZX_RSEQ_", "zx_rseq_"),
     _of("syscalls/sampling.h", "Sampling.", "ZX_SAMPLER_", "zx_sampler_"),
     _of("syscalls/smc.h", "Secure monitor calls.", "ZX_SMC_", "zx_smc_"),
-    _of("syscalls/system.h", "The system.", "ZX_SYSTEM_ ZX_PROCESSOR_", "zx_system_ zx_powerctl_"),
+    _of("syscalls/system.h", "The system.", "ZX_SYSTEM_ ZX_PROCESSOR_ ZX_CPU_PERF ZX_CPU_DEFAULT_ ZX_MAX_POWER_",
+        "zx_system_ zx_powerctl_ zx_cpu_perf zx_processor_ zx_power_ zx_wake_"),
 )  # fmt: skip
 
 # The integer type of a constant, by the beginning of its name; the longest that fits decides.
@@ -124,6 +125,7 @@ _MEMBERS: Final = {
     ("zx_channel_call_etc_args_t", "rd_handles"): "struct zx_handle_info* rd_handles",
     ("zx_channel_iovec_t", "buffer"): "const void* buffer",
     ("zx_exception_context_t", "arch"): "struct { union { zx_x86_64_exc_data_t x86_64; } u; } arch",
+    ("zx_exception_context_v1_t", "arch"): "struct { union { zx_x86_64_exc_data_t x86_64; } u; } arch",
     ("zx_info_maps_v1_t", "mapping"): "union { zx_info_maps_mapping_v1_t mapping; } u",
     ("zx_info_maps_v2_t", "mapping"): "union { zx_info_maps_mapping_v2_t mapping; } u",
     ("zx_info_maps_t", "mapping"): "union { zx_info_maps_mapping_t mapping; } u",
