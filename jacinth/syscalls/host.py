@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jacinth.abi import ZX_RSRC_KIND_ROOT
 from jacinth.kernel.handle import Handle
-from jacinth.kernel.process import ProcessDispatcher, SharedState
+from jacinth.kernel.process import ProcessDispatcher, ProcessState, SharedState
+from jacinth.kernel.resource import ResourceDispatcher
 from jacinth.kernel.thread import ThreadDispatcher, ThreadState
 from jacinth.kernel.vm.aspace import PRIVATE_ASPACE_BASE, PRIVATE_ASPACE_SIZE
 from jacinth.kernel.vm.vmar import VmAddressRegionDispatcher
@@ -25,6 +27,7 @@ class HostProcess(ProcessDispatcher):
     def __init__(self, kernel: Kernel) -> None:
         shared = SharedState(kernel, PRIVATE_ASPACE_BASE, PRIVATE_ASPACE_SIZE)
         super().__init__(kernel.root_job_dispatcher, b"host", shared, False, None)
+        self._set_state(ProcessState.RUNNING)
 
     def kill(self, return_code: int) -> None:
         """The host cannot be killed from inside."""
@@ -38,7 +41,7 @@ class HostThread(ThreadDispatcher):
 
 
 class Host:
-    """`k.host`: `sys` makes raw calls; `process`, `root_vmar`, `root_job` are handle values."""
+    """`k.host`: `sys` makes raw calls; `process`, `root_vmar`, `root_job` and `root_resource` are handle values."""
 
     def __init__(self, kernel: Kernel) -> None:
         self.dispatcher = HostProcess(kernel)
@@ -49,6 +52,7 @@ class Host:
         self.process = self.add(self.dispatcher)
         self.root_vmar = self.add(VmAddressRegionDispatcher.root(self.dispatcher.shared.aspace))
         self.root_job = self.add(kernel.root_job_dispatcher)
+        self.root_resource = self.add(ResourceDispatcher(kernel, ZX_RSRC_KIND_ROOT, 0, 0, name=b"root"))
 
     def add(self, dispatcher: Dispatcher, rights: int | None = None) -> int:
         """A new handle of the host to *dispatcher*, with its type's default rights unless said otherwise. Answers its value."""
