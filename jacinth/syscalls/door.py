@@ -2,13 +2,12 @@
 
 A syscall function has one parameter for each C parameter, in C order, after the `Call`; the door turns registers or Python
 arguments into these, a `ZxError` into its number, and installs new handles when everything else has gone well. What it does for a
-call follows from its row alone, so it is written out once as Python source when the call is registered: no table is consulted
-while a guest waits.
+call follows from its row alone, so it is written out as Python source when the call is made for the first time: no table is
+consulted while a guest waits, and a program pays for the calls that it makes.
 """
 
 from __future__ import annotations
 
-import inspect
 import keyword
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -105,25 +104,25 @@ IMPLEMENTED: Final[dict[str, Callable[..., Any]]] = {}
 
 Trap = Callable[[Call, tuple[int, ...]], "int | None"]
 TRAPS: Final[list[Trap]] = []
-HOST_METHODS: Final[dict[str, Callable[..., Any]]] = {}
-BODY_METHODS: Final[dict[str, Callable[..., Any]]] = {}
 
 F = TypeVar("F", bound=Callable[..., Any])
+_CO_COROUTINE: Final = 0x80  # of a code object: an `async def`
 
 
 def syscall(function: F) -> F:
     """Register *function* as the system call of its name. Fails where it differs from the row."""
     name = function.__name__
     row = BY_NAME[name]
-    # A C name that means something in Python may have an underscore behind it.
-    parameters = [parameter.removesuffix("_") for parameter in inspect.signature(function).parameters]
+    # A C name that means something in Python may have an underscore behind it. (`inspect` takes long for as many functions.)
+    code = function.__code__
+    parameters = [parameter.removesuffix("_") for parameter in code.co_varnames[: code.co_argcount]]
     expected = ["call", *(param.name for param in row.params)]
     if parameters != expected:
         raise TypeError(f"{name}: parameters are {parameters}, the table has {expected}")
-    if inspect.iscoroutinefunction(function) != row.blocking:
+    if bool(code.co_flags & _CO_COROUTINE) != row.blocking:
         raise TypeError(f"{name}: async differs from blocking={row.blocking} in the table")
     IMPLEMENTED[name] = function
-    _generate(row, function)
+    TRAPS[row.number] = _first_trap(row)
     return function
 
 
@@ -212,12 +211,28 @@ def _body(row: SyscallRow, arguments: list[str], answer: str, indent: str) -> li
     return [indent + line for line in lines]
 
 
-def _generate(row: SyscallRow, function: Callable[..., Any]) -> None:
-    names: dict[str, Any] = {"function": function, "ZxError": ZxError, "bug": _bug, "OK": Status.OK, "CHECKPOINT": CHECKPOINT}
-    TRAPS[row.number] = _compile(_guest_source(row, names), names, "trap", row)
-    host, body = _host_sources(row, names)
-    HOST_METHODS[row.name] = _compile(host, dict(names), row.name, row)
-    BODY_METHODS[row.name] = _compile(body, dict(names), row.name, row)
+def _names(row: SyscallRow) -> dict[str, Any]:
+    function = IMPLEMENTED[row.name]
+    return {"function": function, "ZxError": ZxError, "bug": _bug, "OK": Status.OK, "CHECKPOINT": CHECKPOINT}
+
+
+def _first_trap(row: SyscallRow) -> Trap:
+    """Stands for a call until a guest makes it."""
+
+    def first(call: Call, registers: tuple[int, ...]) -> int | None:
+        names = _names(row)
+        trap = TRAPS[row.number] = _compile(_guest_source(row, names), names, "trap", row)
+        result: int | None = trap(call, registers)
+        return result
+
+    return first
+
+
+def _method(name: str, form: int) -> Callable[..., Any]:
+    """The host's (*form* 0) or the bodies' (1) method for an implemented call."""
+    row = BY_NAME[name]
+    names = _names(row)
+    return _compile(_host_sources(row, names)[form], names, name, row)
 
 
 def _compile(source: str, names: dict[str, Any], name: str, row: SyscallRow) -> Callable[..., Any]:
@@ -378,6 +393,10 @@ class HostSys(_Sys):
             coroutine.close()
 
     def __getattr__(self, name: str) -> Any:
+        # The class gets a method when it is asked for it for the first time.
+        if name in IMPLEMENTED:
+            setattr(HostSys, name, _method(name, 0))
+            return getattr(self, name)
         if name in BY_NAME:
             return _missing
         raise AttributeError(name)
@@ -387,6 +406,9 @@ class BodySys(_Sys):
     """A Python body's raw calls, with and without the prefix: `await zx.zx_nanosleep(t)`, `await zx.nanosleep(t)`."""
 
     def __getattr__(self, name: str) -> Any:
+        if name in IMPLEMENTED:
+            setattr(BodySys, name, _method(name, 1))
+            return getattr(self, name)
         if name.startswith("zx_") and name in BY_NAME:
             return _missing_async
         if not name.startswith("_"):
@@ -431,11 +453,3 @@ class Door:
             thread.call = Call(thread)
         call: Call = thread.call
         return call
-
-
-def install_methods() -> None:
-    """Give the classes their methods; called once all families are imported."""
-    for name, method in HOST_METHODS.items():
-        setattr(HostSys, name, method)
-    for name, method in BODY_METHODS.items():
-        setattr(BodySys, name, method)

@@ -5,7 +5,6 @@ from jacinth.syscalls import (  # noqa: F401
     clock,
     cprng,
     debug,
-    door,
     event,
     fifo,
     futex,
@@ -24,5 +23,3 @@ from jacinth.syscalls import (  # noqa: F401
     vmar,
     vmo,
 )
-
-door.install_methods()
