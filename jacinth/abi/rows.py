@@ -26,13 +26,15 @@ class Param:
 
     *type* is the C type of a scalar, or of the element a pointer points at: a key of `SCALARS`, or the name of a struct in
     `structs.py` ("zx_port_packet_t"). *count* names the parameter that holds the number of elements (bytes, where the
-    element is "void" or "char"); a pointer without *count* points at one element.
+    element is "void" or "char"); a pointer without *count* points at one element. *unit* names the parameter that
+    holds the size of an element in bytes, where the caller decides it.
     """
 
     name: str
     kind: Kind
     type: str
     count: str | None = None
+    unit: str | None = None
     optional: bool = False  # a null pointer, or ZX_HANDLE_INVALID, is a documented value
     objects: tuple[int, ...] = ()  # HANDLE: the accepted ZX_OBJ_TYPE_*; empty: any
     rights: int = 0  # HANDLE: the rights that the reference page asks for
@@ -103,9 +105,19 @@ class SyscallRow:
     number: int = field(default=-1, compare=False)  # its place in the table
 
 
-def row(name: str, *params: Param, **attributes: object) -> SyscallRow:
-    """A row; parameters follow in C order, attributes by keyword."""
-    return SyscallRow(name, params, **attributes)  # type: ignore[arg-type]
+def row(
+    name: str,
+    *params: Param,
+    returns: str = "zx_status_t",
+    family: str = "",
+    blocking: bool = False,
+    noreturn: bool = False,
+    vdso: Vdso = Vdso.KERNEL,
+    next_only: bool = False,
+    number: int = -1,
+) -> SyscallRow:
+    """A row; parameters follow in C order, attributes by keyword. The table gives the number."""
+    return SyscallRow(name, params, returns, family, blocking, noreturn, vdso, next_only, number)
 
 
 def scalar(name: str, ctype: str, flags: str | None = None) -> Param:
@@ -122,24 +134,38 @@ def handle(
 ) -> Param:
     types = (objects,) if isinstance(objects, int) else objects
     return Param(
-        name, Kind.HANDLE, "zx_handle_t", optional=optional, objects=types, rights=rights, consumed=consumed
+        name,
+        Kind.HANDLE,
+        "zx_handle_t",
+        optional=optional,
+        objects=types,
+        rights=rights,
+        consumed=consumed,
     )
 
 
 def in_(
-    name: str, ctype: str, count: str | None = None, *, optional: bool = False, consumed: bool = False
+    name: str,
+    ctype: str,
+    count: str | None = None,
+    *,
+    unit: str | None = None,
+    optional: bool = False,
+    consumed: bool = False,
 ) -> Param:
-    return Param(name, Kind.IN, ctype, count, optional, consumed=consumed)
+    return Param(name, Kind.IN, ctype, count, unit, optional, consumed=consumed)
 
 
-def out(name: str, ctype: str, count: str | None = None, *, optional: bool = False) -> Param:
-    return Param(name, Kind.OUT, ctype, count, optional)
+def out(
+    name: str, ctype: str, count: str | None = None, *, unit: str | None = None, optional: bool = False
+) -> Param:
+    return Param(name, Kind.OUT, ctype, count, unit, optional)
 
 
 def inout(
     name: str, ctype: str, count: str | None = None, *, optional: bool = False, consumed: bool = False
 ) -> Param:
-    return Param(name, Kind.INOUT, ctype, count, optional, consumed=consumed)
+    return Param(name, Kind.INOUT, ctype, count, None, optional, consumed=consumed)
 
 
 def handle_out(name: str, *, optional: bool = False) -> Param:
