@@ -40,7 +40,9 @@ def main() -> int:
             target = "" if row.target is None else f"target {'>=' if row.at_least else '<='} {row.target:,g}"
             mark = "    " if row.target is None else "ok  " if row.met else "MISS"
             missed += not row.met
-            print(f"{mark} {row.name:<58} {row.value:>12,.2f} {row.unit:<3} {target:<20} {row.note}", flush=True)
+            print(
+                f"{mark} {row.name:<58} {row.value:>12,.2f} {row.unit:<3} {target:<20} {row.note}", flush=True
+            )
     return 1 if missed else 0
 
 

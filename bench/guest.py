@@ -32,7 +32,14 @@ def rows(directory: Path) -> Iterator[Row]:
     image = program.read_bytes()
 
     nanoseconds = _best(image, "null", 300_000)
-    yield Row("guest null syscalls", 1e9 / nanoseconds, "/s", 500_000, at_least=True, note=f"{nanoseconds / 1e3:.2f} us")
+    yield Row(
+        "guest null syscalls",
+        1e9 / nanoseconds,
+        "/s",
+        500_000,
+        at_least=True,
+        note=f"{nanoseconds / 1e3:.2f} us",
+    )
     nanoseconds = _best(image, "duplicate", 100_000)
     yield Row("guest handle_duplicate+handle_close", 1e9 / nanoseconds, "/s", 150_000, at_least=True)
     yield Row("guest page touched for the first time", _best(image, "touch", 20_000) / 1e3, "us", 10)
@@ -41,7 +48,16 @@ def rows(directory: Path) -> Iterator[Row]:
 
     compiler = find_compiler().command
     bare, linux = directory / "bare", directory / "linux"
-    flags = ["-O2", "-ffreestanding", "-fno-stack-protector", "-nostdlib", "-static", "-fno-pie", "-no-pie", "-fcf-protection=none"]
+    flags = [
+        "-O2",
+        "-ffreestanding",
+        "-fno-stack-protector",
+        "-nostdlib",
+        "-static",
+        "-fno-pie",
+        "-no-pie",
+        "-fcf-protection=none",
+    ]
     subprocess.run([*compiler, *flags, str(_C / "bare.c"), "-o", str(bare)], check=True)
     subprocess.run([*compiler, "-O2", "-static", str(_C / "linux.c"), "-o", str(linux)], check=True)
     qemu = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
@@ -56,7 +72,13 @@ def rows(directory: Path) -> Iterator[Row]:
         else:
             emulated = min(_linux([qemu, str(linux)], number, rounds) for _ in range(_REPEAT)) / rounds
             target = 1.0 if what == "sha256" else None
-            yield Row(f"guest {what} / qemu-user", guest / emulated, "x", target, note=f"qemu-user {emulated:.1f} ns")
+            yield Row(
+                f"guest {what} / qemu-user",
+                guest / emulated,
+                "x",
+                target,
+                note=f"qemu-user {emulated:.1f} ns",
+            )
 
 
 def _best(image: bytes, what: str, rounds: int) -> float:
@@ -85,7 +107,9 @@ def _bare(data: bytes, kind: int, rounds: int) -> int:
     space = engine.aspace()
     for segment in image.segments:
         access = READ | (EXECUTE if segment.execute else 0) | (WRITE if segment.write else 0)
-        content = bytes(segment.vaddr - segment.start) + data[segment.offset : segment.offset + segment.filesz]
+        content = (
+            bytes(segment.vaddr - segment.start) + data[segment.offset : segment.offset + segment.filesz]
+        )
         for address in range(segment.start, segment.end, PAGE_SIZE):
             frame = memory.allocate()
             memory.write(frame, 0, content[address - segment.start :][:PAGE_SIZE])

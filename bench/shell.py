@@ -28,7 +28,9 @@ def rows(directory: Path) -> Iterator[Row]:
     yield Row("jacinth run hello / python -c 'import unicorn'", ours / theirs, "x", 2.5, note=note)
 
     traces = [
-        subprocess.run([*run, "--trace", "--seed", "7", "--virtual-time", str(lock)], capture_output=True, check=True).stderr
+        subprocess.run(
+            [*run, "--trace", "--seed", "7", "--virtual-time", str(lock)], capture_output=True, check=True
+        ).stderr
         for _ in range(2)
     ]
     same = traces[0] == traces[1] and bool(traces[0])

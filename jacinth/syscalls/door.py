@@ -12,8 +12,20 @@ import keyword
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from jacinth.abi import BY_NAME, SCALARS, STRUCTS, SYSCALLS, ZX_HANDLE_INVALID, ZX_POL_BAD_HANDLE, Status, ZxError
+from jacinth.abi import (
+    BY_NAME,
+    SCALARS,
+    STRUCTS,
+    SYSCALLS,
+    ZX_EXCP_POLICY_CODE_BAD_SYSCALL,
+    ZX_EXCP_POLICY_ERROR,
+    ZX_HANDLE_INVALID,
+    ZX_POL_BAD_HANDLE,
+    Status,
+    ZxError,
+)
 from jacinth.abi.rows import Kind, Param, SyscallRow
+from jacinth.kernel.exception import ExceptionReport
 from jacinth.kernel.handle import Handle, HandleTable
 from jacinth.kernel.object import Dispatcher
 from jacinth.kernel.thread import CHECKPOINT, ThreadDispatcher
@@ -45,7 +57,7 @@ D = TypeVar("D", bound=Dispatcher)
 class Call:
     """Who makes a call: one object a thread, used for all its calls."""
 
-    __slots__ = ("_table", "handles", "kernel", "memory", "process", "thread")
+    __slots__ = ("_table", "handles", "kernel", "memory", "process", "thread", "vdso_base")
 
     def __init__(self, thread: ThreadDispatcher) -> None:
         self.kernel: Kernel = thread.kernel
@@ -54,6 +66,7 @@ class Call:
         self.handles: HandleTable = thread.process.handles
         self.memory = thread.process.aspace
         self._table = self.handles.handles
+        self.vdso_base = thread.process.vdso_base  # 0 where it is not mapped yet
 
     def dispatcher(self, value: int, cls: type[D], rights: int) -> D:
         """The object behind a handle: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED, in this order.
@@ -138,10 +151,6 @@ def _not_supported(call: Call, registers: tuple[int, ...]) -> int:
     return Status.NOT_SUPPORTED
 
 
-def _bad_syscall(call: Call, registers: tuple[int, ...]) -> int:
-    return Status.BAD_SYSCALL
-
-
 TRAPS.extend([_not_supported] * len(SYSCALLS))
 
 
@@ -192,13 +201,15 @@ def _bug(call: Call, name: str, error: Exception) -> int:
 
 def _body(row: SyscallRow, arguments: list[str], answer: str, indent: str) -> list[str]:
     """The heart of every form: make the call, install handles, turn errors into `status`."""
-    new_handles = [p.name for p in row.params if _is_pointer(p) and _guest_pointer(p) in (HandleOut, HandlesOut)]
+    new_handles = [
+        p.name for p in row.params if _is_pointer(p) and _guest_pointer(p) in (HandleOut, HandlesOut)
+    ]
     drops = [f"    p_{name}.drop(call)" for name in new_handles]
     call = f"{'await ' if row.blocking else ''}function(call{''.join(', ' + a for a in arguments)})"
     lines = [
         "try:",
         # A status may be a positive number too: zx_debuglog_read answers with a size.
-        f"    status = {call}" + (" or OK" if row.returns == "zx_status_t" else ""),
+        f"    status = {call}" + (" or OK" if row.returns in ("zx_status_t", "void") else ""),
         *[f"    p_{name}.install(call)" for name in new_handles],
         "except ZxError as error:",
         *drops,
@@ -317,7 +328,10 @@ def _host_sources(row: SyscallRow, names: dict[str, Any]) -> tuple[str, str]:
         if param.kind is not Kind.IN:
             outputs.append(_output(param, names))
     answer = f"(status, {', '.join(outputs)})" if outputs else "status"
-    body = [line.replace("p_", "h_", 1) if line.lstrip().startswith("p_") else line for line in _body(row, arguments, answer, "    ")]
+    body = [
+        line.replace("p_", "h_", 1) if line.lstrip().startswith("p_") else line
+        for line in _body(row, arguments, answer, "    ")
+    ]
     inner = ["    " + line for line in setup] + body
     signature = ", ".join(["self", *parameters])
     head = "    call = self.call"
@@ -338,7 +352,12 @@ def _host_sources(row: SyscallRow, names: dict[str, Any]) -> tuple[str, str]:
         return host, body_source
     run = "\n".join([f"async def {row.name}({signature}):", head, *inner])
     host = "\n".join(
-        [run, f"run = {row.name}", f"def {row.name}({signature}):", f"    return self.block(run({', '.join(['self', *parameters])}))"]
+        [
+            run,
+            f"run = {row.name}",
+            f"def {row.name}({signature}):",
+            f"    return self.block(run({', '.join(['self', *parameters])}))",
+        ]
     )
     return host, run
 
@@ -426,12 +445,14 @@ async def _missing_async(*arguments: object) -> Status:
 
 
 class Door:
-    """Installed in a kernel, it carries out what guests ask for by register."""
+    """Installed in a kernel, it carries out what guests ask for by register.
 
-    def __init__(self, kernel: Kernel, syscall_pcs: dict[int, int] | None = None) -> None:
-        """*syscall_pcs*: for each number, the offset in the vDSO's code behind its one permitted syscall instruction."""
+    A call is taken only from its own syscall instruction in the vDSO. From anywhere else it is a policy exception of the thread.
+    Source: zircon/kernel/lib/syscalls/syscalls.cc.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self.traps = TRAPS
         kernel.syscall = self.enter
 
     def enter(self, thread: ThreadDispatcher) -> int | None:
@@ -442,10 +463,17 @@ class Door:
             call = self.call_of(thread)
         registers = context.syscall()
         number = registers[0]
-        if number < len(TRAPS):
+        if registers[9] - call.vdso_base == self.kernel.syscall_sites.get(number):
             return TRAPS[number](call, registers)
+        if not call.vdso_base:
+            # Mapped since the thread made its first call, perhaps. Once it is there it stays.
+            call.vdso_base = call.process.vdso_base
+            if registers[9] - call.vdso_base == self.kernel.syscall_sites.get(number):
+                return TRAPS[number](call, registers)
+        code, data = ZX_EXCP_POLICY_CODE_BAD_SYSCALL, number & 0xFFFF_FFFF
+        report = ExceptionReport(ZX_EXCP_POLICY_ERROR, synth_code=code, synth_data=data)
+        self.kernel.raise_exception(thread, report)
         return Status.BAD_SYSCALL
-
 
     def call_of(self, thread: ThreadDispatcher) -> Call:
         """The thread's `Call`, made at its first one."""

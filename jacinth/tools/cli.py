@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -53,11 +53,34 @@ def main() -> None:
 @click.option("--trace", is_flag=True, help="Print every system call to standard error, one line each.")
 @click.option("--trace-to", metavar="FILE", help="Print them to FILE.")
 @click.option("--seed", type=int, help="Let all chance follow from this number.")
-@click.option("--virtual-time", is_flag=True, help="Let time move only when the system does. With --seed a run repeats exactly.")
-@click.option("--timeout", type=click.FloatRange(0, 1e9, min_open=True), metavar="S", help="Kill the program after so many seconds.")
-@click.option("--memory", type=_Size(), default="1G", show_default=True, metavar="SIZE", help="Size of physical memory.")
-@click.option("--engine", type=click.Choice(["auto", "portable"]), default="auto", show_default=True, help="What runs guest code.")
-@click.option("--env", "environ", multiple=True, metavar="NAME=VALUE", help="A variable of the program's environment, else empty.")
+@click.option(
+    "--virtual-time",
+    is_flag=True,
+    help="Let time move only when the system does. With --seed a run repeats exactly.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, 1e9, min_open=True),
+    metavar="S",
+    help="Kill the program after so many seconds.",
+)
+@click.option(
+    "--memory", type=_Size(), default="1G", show_default=True, metavar="SIZE", help="Size of physical memory."
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "portable"]),
+    default="auto",
+    show_default=True,
+    help="What runs guest code.",
+)
+@click.option(
+    "--env",
+    "environ",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A variable of the program's environment, else empty.",
+)
 @click.argument("program")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def run(
@@ -79,7 +102,9 @@ def run(
 
     if trace_to is not None and (fault := _unwritable(trace_to)):
         raise click.BadParameter(f"{trace_to}: {fault}", param_hint="--trace-to")
-    options = Options(engine, seed, virtual_time, timeout, memory, trace_to or ("-" if trace else None), variables)
+    options = Options(
+        engine, seed, virtual_time, timeout, memory, trace_to or ("-" if trace else None), variables
+    )
     status = run_program(program, arguments, options)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -103,28 +128,57 @@ def _unwritable(path: str) -> str:
 
 
 @main.command(
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    context_settings={"ignore_unknown_options": True},
     epilog="\b\n  jacinth cc hello.c -o hello\n  jacinth cc -O3 -DN=5 main.c list.c -o list\n",
 )
-@click.option("-o", "output", required=True, metavar="OUT", help="The program to write.")
-@click.argument("arguments", nargs=-1, required=True, type=click.UNPROCESSED)
-def cc(output: str, arguments: tuple[str, ...]) -> None:
-    """Compile C or C++ for Jacinth with the clang or gcc of this machine: SOURCE... [compiler flags]."""
+@click.argument(
+    "arguments", metavar="SOURCE... -o OUT [FLAGS]", nargs=-1, required=True, type=click.UNPROCESSED
+)
+def cc(arguments: tuple[str, ...]) -> None:
+    """Compile C or C++ for Jacinth with the clang or gcc of this machine. All other flags go to the compiler as they are."""
     from jacinth.tools.cc import CompileError, compile_program
 
-    sources = [argument for argument in arguments if not argument.startswith("-")]
-    flags = [argument for argument in arguments if argument.startswith("-")]
+    sources, flags, output = _compiler_arguments(arguments)
     if not sources:
         raise click.UsageError("no source file given")
+    if output is None:
+        raise click.UsageError("where to write the program is missing: -o OUT")
     for source in sources:
         if not Path(source).is_file():
-            click.echo(f"jacinth: {source}: no such file", err=True)
-            sys.exit(1)
+            _fail(f"{source}: no such file")
     try:
         compile_program(sources, output, flags)
     except CompileError as error:
-        click.echo(f"jacinth: {error}", err=True)
-        sys.exit(1)
+        _fail(str(error))
+
+
+# Compiler flags whose value is the next word.
+_WITH_VALUE = frozenset(
+    {"-I", "-D", "-U", "-L", "-l", "-include", "-isystem", "-iquote", "-x", "-T", "-Xlinker", "-MF", "-MT"}
+)
+
+
+def _compiler_arguments(arguments: tuple[str, ...]) -> tuple[list[str], list[str], str | None]:
+    """Sources, flags, and what follows -o: read as a compiler driver does, since flags like -fno-x are no options of ours."""
+    sources: list[str] = []
+    flags: list[str] = []
+    output = None
+    words = iter(arguments)
+    for word in words:
+        if word == "-o":
+            output = next(words, None)
+        elif word in _WITH_VALUE:
+            flags += [word, next(words, "")]
+        elif word.startswith("-"):
+            flags.append(word)
+        else:
+            sources.append(word)
+    return sources, flags, output
+
+
+def _fail(fault: str) -> NoReturn:
+    click.echo(f"jacinth: {fault}", err=True)
+    sys.exit(1)
 
 
 @main.command()

@@ -6,6 +6,10 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from jacinth.abi import (
+    ZX_ERR_ACCESS_DENIED,
+    ZX_ERR_NO_MEMORY,
+    ZX_ERR_NOT_FOUND,
+    ZX_ERR_OUT_OF_RANGE,
     ZX_EXCP_FATAL_PAGE_FAULT,
     ZX_EXCP_GENERAL,
     ZX_EXCP_HW_BREAKPOINT,
@@ -13,9 +17,9 @@ from jacinth.abi import (
     ZX_EXCP_SW_BREAKPOINT,
     ZX_EXCP_UNALIGNED_ACCESS,
     ZX_EXCP_UNDEFINED_INSTRUCTION,
-    Status,
     ZxError,
 )
+from jacinth.abi.names import status_name
 from jacinth.kernel.kernel import KernelObserver
 from jacinth.machine.x86_64 import PageFaultCode
 from jacinth.tools.inspector import address_space
@@ -36,7 +40,14 @@ _NAMES: Final = {
     ZX_EXCP_UNALIGNED_ACCESS: "unaligned access",
     ZX_EXCP_POLICY_ERROR: "policy error",
 }
-_VECTORS: Final = {0: "divide error", 4: "overflow", 5: "bound range", 13: "general protection", 16: "x87 floating point", 19: "SSE"}
+_VECTORS: Final = {
+    0: "divide error",
+    4: "overflow",
+    5: "bound range",
+    13: "general protection",
+    16: "x87 floating point",
+    19: "SSE",
+}
 _MAX_FRAMES: Final = 32
 _INSTRUCTIONS: Final = 4  # shown from the one at fault on
 _MAX_INSTRUCTION: Final = 15  # bytes
@@ -65,7 +76,8 @@ class CrashReporter(KernelObserver):
         lines = []
         pc, frame = regs.rip, regs.rbp
         for number in range(_MAX_FRAMES):
-            lines.append(f"  #{number:<2} {pc:#014x} {_place(process, image, pc)}")
+            # A return address lies behind its call, which may be a function's last instruction.
+            lines.append(f"  #{number:<2} {pc:#014x} {_place(process, image, pc - bool(number))}")
             if not frame or frame % 8:
                 break
             try:
@@ -90,7 +102,13 @@ def _headline(thread: ThreadDispatcher, report: ExceptionReport) -> str:
     who = f"{thread.process.name.decode(errors='replace')}[{thread.process.koid}.{thread.koid}]"
     what = _NAMES.get(report.type, f"exception {report.type:#x}")
     if report.type == ZX_EXCP_FATAL_PAGE_FAULT:
-        access = "execution of" if report.code & PageFaultCode.FETCH else "write to" if report.code & PageFaultCode.WRITE else "read of"
+        access = (
+            "execution of"
+            if report.code & PageFaultCode.FETCH
+            else "write to"
+            if report.code & PageFaultCode.WRITE
+            else "read of"
+        )
         what += f": {access} {report.address:#x} ({_why(report.synth_code)})"
     elif report.type == ZX_EXCP_GENERAL:
         what += f": {_VECTORS.get(report.vector, f'vector {report.vector}')}"
@@ -100,17 +118,36 @@ def _headline(thread: ThreadDispatcher, report: ExceptionReport) -> str:
 
 
 def _why(code: int) -> str:
+    """In words: why the access was refused, by the status in a page fault's synth_code."""
     status = code - (1 << 32) if code >> 31 else code
-    return {
-        Status.NOT_FOUND: "nothing is mapped there",
-        Status.ACCESS_DENIED: "the mapping forbids it",
-        Status.OUT_OF_RANGE: "behind the end of the memory object",
-        Status.NO_MEMORY: "out of memory",
-    }.get(Status(status), Status(status).name) if status in Status else str(status)  # fmt: skip
+    words = {
+        ZX_ERR_NOT_FOUND: "nothing is mapped there",
+        ZX_ERR_ACCESS_DENIED: "the mapping forbids it",
+        ZX_ERR_OUT_OF_RANGE: "behind the end of the memory object",
+        ZX_ERR_NO_MEMORY: "out of memory",
+    }
+    return words.get(status, status_name(status))
 
 
 def _registers(regs: Any) -> list[str]:
-    names = ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"]
+    names = [
+        "rax",
+        "rbx",
+        "rcx",
+        "rdx",
+        "rsi",
+        "rdi",
+        "rbp",
+        "rsp",
+        "r8",
+        "r9",
+        "r10",
+        "r11",
+        "r12",
+        "r13",
+        "r14",
+        "r15",
+    ]
     names += ["rip", "rflags", "fs_base", "gs_base"]
     cells = [f"{name:>7} {getattr(regs, name):#018x}" for name in names]
     return ["  ".join(cells[i : i + 4]) for i in range(0, len(cells), 4)]
@@ -132,7 +169,9 @@ def _disassembly(process: ProcessDispatcher, pc: int) -> list[str]:
     lines = [f"code at {pc:#x}"]
     for number, instruction in enumerate(decoder.disasm(code, pc, _INSTRUCTIONS)):
         mark = "->" if number == 0 else "  "
-        lines.append(f"  {mark} {instruction.address:#014x}  {bytes(instruction.bytes).hex(' '):<30} {instruction.mnemonic} {instruction.op_str}")
+        lines.append(
+            f"  {mark} {instruction.address:#014x}  {bytes(instruction.bytes).hex(' '):<30} {instruction.mnemonic} {instruction.op_str}"
+        )
     if len(lines) == 1:
         lines.append(f"  -> {pc:#014x}  {code[:8].hex(' '):<30} (no instruction)")
     return lines
@@ -149,7 +188,11 @@ def _place(process: ProcessDispatcher, image: ElfImage | None, pc: int) -> str:
         for segment in image.segments:
             if segment.execute:
                 address = pc - mapping.base + mapping.vmo_offset + segment.start
-                best = [symbol for symbol in image.symbols if symbol.address <= address < symbol.address + max(symbol.size, 1)]
+                best = [
+                    symbol
+                    for symbol in image.symbols
+                    if symbol.address <= address < symbol.address + max(symbol.size, 1)
+                ]
                 if best:
                     return f"{best[-1].name}+{address - best[-1].address:#x}"
     if vdso and name.startswith("vdso"):

@@ -52,7 +52,9 @@ def main() -> int:
             image = program.read_bytes()
     except CompileError as error:
         terminal.print(f"The demo runs a C program, and there is {error}.")
-        terminal.print("Without one: python examples/python/shared_counter.py counts with Python bodies instead of machine code.")
+        terminal.print(
+            "Without one: python examples/python/shared_counter.py counts with Python bodies instead of machine code."
+        )
         return 0
     with Kernel(seed=0, virtual_time=True) as kernel:
         snapshot = _Snapshot(kernel)
@@ -72,7 +74,13 @@ def main() -> int:
         _, job = zx.zx_job_create(kernel.host.root_job, 0)
         console = Console(kernel, kernel.host)
         started = launch(
-            kernel.host, kernel.vdso, image, job=job, name=b"shared_counter", args=[b"shared_counter"], handles=console.handles
+            kernel.host,
+            kernel.vdso,
+            image,
+            job=job,
+            name=b"shared_counter",
+            args=[b"shared_counter"],
+            handles=console.handles,
         )
         zx.zx_object_wait_one(started.process, ZX_TASK_TERMINATED, ZX_TIME_INFINITE)
         console.close()
@@ -93,7 +101,9 @@ def _draw(terminal: Terminal, title: str, lines: list[str]) -> None:
         for words, candidate in _STYLES[:2]:
             if words in line:
                 style = candidate
-        terminal.print(Text(line, style="dim" if line.endswith("region") else style, no_wrap=True, overflow="ignore"))
+        terminal.print(
+            Text(line, style="dim" if line.endswith("region") else style, no_wrap=True, overflow="ignore")
+        )
 
 
 if __name__ == "__main__":

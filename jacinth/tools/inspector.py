@@ -38,7 +38,11 @@ def _below(job: JobDispatcher, indent: str) -> Iterator[str]:
 def _sharing(process: ProcessDispatcher) -> str:
     if not process.shareable:
         return ""
-    return ", prototype" if process.restricted is None else f", shares its state with {process.shared.count - 1} more"
+    return (
+        ", prototype"
+        if process.restricted is None
+        else f", shares its state with {process.shared.count - 1} more"
+    )
 
 
 def _name(name: bytes) -> str:

@@ -92,7 +92,9 @@ def _run(kernel: Kernel, path: str, data: bytes, arguments: Sequence[str], optio
             environ={key.encode(): value.encode() for key, value in (options.environ or {}).items()},
             handles=console.handles,
         )
-        deadline = ZX_TIME_INFINITE if options.timeout is None else kernel.deadline_after(int(options.timeout * 1e9))
+        deadline = (
+            ZX_TIME_INFINITE if options.timeout is None else kernel.deadline_after(int(options.timeout * 1e9))
+        )
         try:
             status, _ = zx.zx_object_wait_one(program.process, ZX_TASK_TERMINATED, deadline)
         except KernelDeadlock:

@@ -32,10 +32,17 @@ class Tracer:
     def called(self, thread: ThreadDispatcher, row: SyscallRow, registers: tuple[int, ...]) -> list[str]:
         """Before the call: words for what it reads. The answer goes to `returned`."""
         values = dict(zip((param.name for param in row.params), registers[1:], strict=False))
-        return [self._argument(thread.call, param, values) for param in row.params if param.kind is not Kind.OUT]
+        return [
+            self._argument(thread.call, param, values) for param in row.params if param.kind is not Kind.OUT
+        ]
 
     def returned(
-        self, thread: ThreadDispatcher, row: SyscallRow, registers: tuple[int, ...], words: list[str], result: int | None
+        self,
+        thread: ThreadDispatcher,
+        row: SyscallRow,
+        registers: tuple[int, ...],
+        words: list[str],
+        result: int | None,
     ) -> None:
         """After the call; *result* None where it never returned."""
         values = dict(zip((param.name for param in row.params), registers[1:], strict=False))
@@ -49,7 +56,8 @@ class Tracer:
         outputs = [
             word
             for param in row.params
-            if param.kind in (Kind.OUT, Kind.INOUT) and (word := self._output(thread.call, param, values, result))
+            if param.kind in (Kind.OUT, Kind.INOUT)
+            and (word := self._output(thread.call, param, values, result))
         ]
         arrow = f" -> {', '.join(outputs)}" if outputs else ""
         shown = status_name(result) if row.returns == "zx_status_t" else str(result)
@@ -100,7 +108,9 @@ class Tracer:
         elif param.type in SCALARS and param.type != "uint8_t":
             size, signed = SCALARS[param.type]
             data = call.memory.read_user(address, size * min(count, _MAX_ITEMS))
-            numbers = [int.from_bytes(data[i : i + size], "little", signed=signed) for i in range(0, len(data), size)]
+            numbers = [
+                int.from_bytes(data[i : i + size], "little", signed=signed) for i in range(0, len(data), size)
+            ]
             items = [self._scalar(call, param, number) for number in numbers]
         else:
             return _text(call.memory.read_user(address, min(count, _MAX_BYTES)), count)
@@ -119,7 +129,11 @@ class Tracer:
             if not actual:
                 return ""
             try:
-                count = call.memory.read_u64(actual) if "num_" not in param.count else call.memory.read_u32(actual)
+                count = (
+                    call.memory.read_u64(actual)
+                    if "num_" not in param.count
+                    else call.memory.read_u32(actual)
+                )
                 return f"{param.name}={self._elements(call, param, address, min(count, values[param.count]))}"
             except ZxError:
                 return ""
@@ -134,7 +148,10 @@ def _handle(call: Call, value: int) -> str:
 
 
 def _text(data: bytes, size: int) -> str:
-    text = "".join(chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else _ESCAPES.get(byte, f"\\x{byte:02x}") for byte in data)
+    text = "".join(
+        chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else _ESCAPES.get(byte, f"\\x{byte:02x}")
+        for byte in data
+    )
     return f'"{text}"{"..." if size > len(data) else ""}'
 
 
@@ -150,7 +167,9 @@ def attach(door: Any, tracer: Tracer) -> None:
         number = registers[0]
         if number >= len(SYSCALLS):
             result: int | None = enter(thread)
-            tracer._write(f"[{thread.process.koid}.{thread.koid}] syscall {number} = {status_name(result or 0)}")
+            tracer._write(
+                f"[{thread.process.koid}.{thread.koid}] syscall {number} = {status_name(result or 0)}"
+            )
             return result
         row = SYSCALLS[number]
         door.call_of(thread)

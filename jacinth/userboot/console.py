@@ -1,15 +1,18 @@
 """A program's standard input, output and error: sockets, whose other ends are descriptors of the host.
 
 Output goes to its descriptor in the very call that writes it, so it is complete and in order however the program ends. Input is
-taken from its descriptor only while a thread waits for it: a program that never reads leaves it to whoever comes next.
+taken from its descriptor only while a thread waits for it or has asked for it in vain: a program that never reads leaves it to
+whoever comes next.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 from typing import TYPE_CHECKING, Final
 
-from jacinth.abi import ZX_SOCKET_READABLE
+from jacinth.abi import ZX_SOCKET_READABLE, ZxError
 from jacinth.kernel.handle import Handle
 from jacinth.kernel.ipc.socket import SocketDispatcher
 from jacinth.kernel.object import SignalObserver
@@ -22,90 +25,147 @@ if TYPE_CHECKING:
 _CHUNK: Final = 65536
 
 
+class OutputLost(BaseException):
+    """A descriptor takes no more output; *error* says why. Ends the host's wait as Ctrl-C does, whatever the program does."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of *data* to a descriptor of the host, however long that takes. Raises OutputLost."""
+    while data:
+        try:
+            data = data[os.write(fd, data) :]
+        except BlockingIOError:
+            select.select([], [fd], [])
+        except OSError as error:
+            raise OutputLost(error) from None
+
+
 class _Output(SignalObserver):
     """Carries what arrives in a socket to a descriptor of the host."""
 
     __slots__ = ("_fd", "_socket")
 
-    def __init__(self, handle: Handle, socket: SocketDispatcher, fd: int) -> None:
-        super().__init__(ZX_SOCKET_READABLE, handle)
+    def __init__(self, ours: Handle, socket: SocketDispatcher, fd: int) -> None:
+        super().__init__(ZX_SOCKET_READABLE, ours)
         self._socket = socket
         self._fd = fd
         socket.add_observer(self)
 
     def on_match(self, signals: int) -> None:
-        while data := self._take():
-            _write_all(self._fd, data)
-        self._socket.add_observer(self)
-
-    def _take(self) -> bytes:
-        if not self._socket.signals & ZX_SOCKET_READABLE:
-            return b""
-        data = self._socket.peek(_CHUNK)
-        self._socket.consume(len(data))
-        return data
+        socket = self._socket
+        while socket.signals & ZX_SOCKET_READABLE:
+            data = socket.peek(_CHUNK)
+            socket.consume(len(data))
+            write_all(self._fd, data)
+        socket.add_observer(self)
 
     def on_cancel(self, signals: int) -> None:
         pass  # the console is being closed
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    try:
-        while data:
-            data = data[os.write(fd, data) :]
-    except OSError:  # nobody reads any more: as with a closed terminal, what the program says is lost
-        pass
+class _Stdin(SocketDispatcher):
+    """The program's end of its standard input."""
+
+    __slots__ = ("input",)
+
+    input: _Input | None
+
+    def peek(self, size: int) -> bytes:
+        # A program may ask again and again instead of waiting.
+        if self.input is not None and not self.signals & ZX_SOCKET_READABLE:
+            self.input.look()
+        return super().peek(size)
 
 
 class _Input:
     """Carries what a descriptor of the host has into a socket."""
 
-    def __init__(self, kernel: Kernel, ours: Handle, theirs: SocketDispatcher, fd: int) -> None:
+    def __init__(self, kernel: Kernel, fd: int) -> None:
         self._kernel = kernel
-        self._ours = ours
-        self._theirs = theirs
         self._fd = fd
+        self._socket = SocketDispatcher(kernel, 0)
+        self.theirs = _Stdin(kernel, 0)
+        self.theirs.input = self
+        self._socket.join(self.theirs)
+        self._ours = Handle(self._socket, SocketDispatcher.DEFAULT_RIGHTS)
         kernel.inputs[fd] = self
 
     def wanted(self) -> bool:
-        return any(observer.trigger & ZX_SOCKET_READABLE for observer in self._theirs.observers())
+        return any(observer.trigger & ZX_SOCKET_READABLE for observer in self.theirs.observers())
+
+    def look(self) -> None:
+        """Take what is there, without waiting for it."""
+        if select.select([self._fd], [], [], 0)[0]:
+            self.ready()
 
     def ready(self) -> None:
-        socket = self._ours.object
-        assert isinstance(socket, SocketDispatcher)
         try:
-            data = os.read(self._fd, _CHUNK)
-        except OSError:
+            room = self._socket.writable_size(_CHUNK)
+        except ZxError:  # the program has not read what it got before, or has closed its end
+            return
+        try:
+            data = os.read(self._fd, room)
+        except BlockingIOError:
+            return
+        except OSError:  # a directory, a terminal that is gone: nothing will ever come
             data = b""
         if data:
-            socket.write(data)
+            self._socket.write(data)
         else:  # the end: the program finds its peer closed
             self.close()
 
     def close(self) -> None:
+        self.theirs.input = None
         if self._kernel.inputs.pop(self._fd, None) is not None:
             self._ours.close()
 
 
 class Console:
-    """Standard input, output and error of one program; *fds* are the host's descriptors for them."""
+    """Standard input, output and error of one program; *fds* are the host's descriptors for them.
+
+    One that the host has closed is closed for the program too. What goes to the kernel's console (`zx_debug_write`, the
+    debuglog) comes out at standard error.
+    """
 
     def __init__(self, kernel: Kernel, host: Host, fds: tuple[int, int, int] = (0, 1, 2)) -> None:
-        self._outputs: list[Handle] = []
         # (PA_HND word, the host's handle value), for the bootstrap message.
         self.handles: list[tuple[int, int]] = []
-        for number, fd in enumerate(fds):
+        self._ours: list[Handle] = []
+        input_ = _Input(kernel, fds[0])
+        self._input = input_
+        self._give(host, 0, input_.theirs)
+        if not _is_open(fds[0]):
+            input_.close()
+        for number in (1, 2):
             ours, theirs = SocketDispatcher.create_pair(kernel, 0)
-            handle = Handle(ours, ours.DEFAULT_RIGHTS)
-            if number == 0:
-                self._input = _Input(kernel, handle, theirs, fd)
+            handle = Handle(ours, SocketDispatcher.DEFAULT_RIGHTS)
+            self._give(host, number, theirs)
+            if _is_open(fds[number]):
+                _Output(handle, ours, fds[number])
+                self._ours.append(handle)
             else:
-                _Output(handle, ours, fd)
-                self._outputs.append(handle)
-            self.handles.append((pa_hnd(PA_FD, number), host.add(theirs)))
+                handle.close()
+        if _is_open(fds[2]):
+            kernel.console = lambda data: write_all(fds[2], data)
+
+    def _give(self, host: Host, number: int, socket: SocketDispatcher) -> None:
+        self.handles.append((pa_hnd(PA_FD, number), host.add(socket)))
 
     def close(self) -> None:
         """Let go of the host's ends."""
         self._input.close()
-        for handle in self._outputs:
+        ours, self._ours = self._ours, []
+        for handle in ours:
             handle.close()
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError as error:
+        return error.errno != errno.EBADF
+    return True

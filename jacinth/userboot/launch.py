@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jacinth.abi import (
     ZX_HANDLE_INVALID,
+    ZX_INFO_VMAR,
+    ZX_PROP_NAME,
     ZX_RIGHT_SAME_RIGHTS,
     ZX_VM_CAN_MAP_EXECUTE,
     ZX_VM_CAN_MAP_READ,
@@ -23,6 +25,7 @@ from jacinth.abi import (
     ZX_VM_SPECIFIC,
     Status,
     ZxError,
+    zx_info_vmar_t,
 )
 from jacinth.machine.interface import PAGE_SIZE
 from jacinth.userboot.elf import ElfError, ElfImage, ElfType, load_elf
@@ -44,9 +47,7 @@ if TYPE_CHECKING:
 
 DEFAULT_STACK_SIZE: Final = 256 << 10
 
-_VMAR_FLAGS: Final = (
-    ZX_VM_CAN_MAP_READ | ZX_VM_CAN_MAP_WRITE | ZX_VM_CAN_MAP_EXECUTE | ZX_VM_CAN_MAP_SPECIFIC
-)
+_VMAR_FLAGS: Final = ZX_VM_CAN_MAP_READ | ZX_VM_CAN_MAP_WRITE | ZX_VM_CAN_MAP_EXECUTE | ZX_VM_CAN_MAP_SPECIFIC
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def launch(
         vdso_base = vdso.map_into(make, vmar)
         stack, stack_top = _map_stack(make, vmar, image.stack_size or DEFAULT_STACK_SIZE)
         executable = make.handle("zx_vmo_create", len(data), 0)
-        make("zx_object_set_property", executable, 3, name)
+        make("zx_object_set_property", executable, ZX_PROP_NAME, name)
         make("zx_vmo_write", executable, data, 0)
         bootstrap = _bootstrap(
             make,
@@ -168,7 +169,8 @@ def _map_image(make: _Maker, vmar: int, image: ElfImage, name: bytes) -> int:
     for segment in image.segments:
         size = segment.end - segment.start
         vmo = make.handle("zx_vmo_create", size, 0)
-        make("zx_object_set_property", vmo, 3, name[:20] + (b":text" if segment.execute else b":data"))
+        kind = b":text" if segment.execute else b":data" if segment.write else b":rodata"
+        make("zx_object_set_property", vmo, ZX_PROP_NAME, name[:20] + kind)
         lead = segment.vaddr - segment.start
         if segment.filesz:
             make("zx_vmo_write", vmo, image.data[segment.offset : segment.offset + segment.filesz], lead)
@@ -184,8 +186,6 @@ def _map_image(make: _Maker, vmar: int, image: ElfImage, name: bytes) -> int:
 
 
 def _root_base(make: _Maker, vmar: int) -> int:
-    from jacinth.abi import ZX_INFO_VMAR, zx_info_vmar_t
-
     data, _, _ = make("zx_object_get_info", vmar, ZX_INFO_VMAR, zx_info_vmar_t.SIZE)
     return int(zx_info_vmar_t.unpack(data).base)
 
@@ -194,7 +194,7 @@ def _map_stack(make: _Maker, vmar: int, size: int) -> tuple[int, int]:
     """A stack with an unmapped page below it. Answers its VMO and the initial stack pointer, as after a call."""
     size = (size + PAGE_SIZE - 1) & -PAGE_SIZE
     vmo = make.handle("zx_vmo_create", size, 0)
-    make("zx_object_set_property", vmo, 3, b"stack")
+    make("zx_object_set_property", vmo, ZX_PROP_NAME, b"stack")
     flags = ZX_VM_CAN_MAP_READ | ZX_VM_CAN_MAP_WRITE | ZX_VM_CAN_MAP_SPECIFIC
     region, _ = make("zx_vmar_allocate", vmar, flags, 0, size + PAGE_SIZE)
     make.made.append(region)

@@ -29,6 +29,8 @@ from jacinth.abi.status import Status
 PAGE_SIZE: Final = 4096
 SONAME: Final = "libzircon.so"
 
+SYSCALL_SIZE: Final = 2  # bytes of the instruction
+
 MODE_VIRTUAL: Final = 0  # monotonic time is what the time page says
 MODE_HOST: Final = 1  # monotonic time follows the time stamp counter
 TICKS_PER_SECOND: Final = 1_000_000_000  # in both modes a tick is a nanosecond

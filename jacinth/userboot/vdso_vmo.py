@@ -20,7 +20,15 @@ from jacinth.abi import (
 )
 from jacinth.kernel.vm.vmo import VmObjectDispatcher
 from jacinth.machine.interface import PAGE_SIZE
-from jacinth.userboot.vdso import MODE_HOST, MODE_VIRTUAL, TimePage, VdsoImage, build_vdso, pack_time_page
+from jacinth.userboot.vdso import (
+    SYSCALL_SIZE,
+    MODE_HOST,
+    MODE_VIRTUAL,
+    TimePage,
+    VdsoImage,
+    build_vdso,
+    pack_time_page,
+)
 
 if TYPE_CHECKING:
     from jacinth.kernel.kernel import Kernel
@@ -63,6 +71,7 @@ class VdsoVmo:
         start = frame * PAGE_SIZE + TimePage.MONOTONIC
         self._word = kernel.memory.view[start : start + 8].cast("q")
         kernel.on_tick = self._set_time
+        kernel.syscall_sites = {number: pc - SYSCALL_SIZE for number, pc in image.syscall_pcs.items()}
 
     def _set_time(self, now: int) -> None:
         self._word[0] = now

@@ -11,7 +11,11 @@ import pytest
 from jacinth.tools.cc import CompileError, compile_program, find_compiler
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PROGRAMS = sorted(path.stem for path in (EXAMPLES / "expected").glob("*.txt") if (EXAMPLES / "c" / f"{path.stem}.c").exists())
+PROGRAMS = sorted(
+    path.stem
+    for path in (EXAMPLES / "expected").glob("*.txt")
+    if (EXAMPLES / "c" / f"{path.stem}.c").exists()
+)
 
 try:
     find_compiler()
@@ -36,7 +40,11 @@ def test_there_are_examples() -> None:
 def test_a_c_example_prints_what_is_expected(name: str, tmp_path: Path) -> None:
     compile_program([EXAMPLES / "c" / f"{name}.c"], tmp_path / name)
     done = run("--virtual-time", "--seed", "0", str(tmp_path / name))
-    assert (done.stdout, done.stderr, done.returncode) == ((EXAMPLES / "expected" / f"{name}.txt").read_text(), "", 0)
+    assert (done.stdout, done.stderr, done.returncode) == (
+        (EXAMPLES / "expected" / f"{name}.txt").read_text(),
+        "",
+        0,
+    )
 
 
 @needs_compiler

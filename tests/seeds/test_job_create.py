@@ -51,7 +51,9 @@ def make_job(zx: HostSys, parent: int) -> int:
 
 
 def basic(zx: HostSys, handle: int) -> zx_info_handle_basic_t:
-    status, data, actual, avail = zx.zx_object_get_info(handle, ZX_INFO_HANDLE_BASIC, zx_info_handle_basic_t.SIZE)
+    status, data, actual, avail = zx.zx_object_get_info(
+        handle, ZX_INFO_HANDLE_BASIC, zx_info_handle_basic_t.SIZE
+    )
     assert (status, actual, avail) == (ZX_OK, 1, 1)
     return zx_info_handle_basic_t.unpack(data)
 
@@ -101,7 +103,9 @@ def test_the_kernel_keeps_track_of_the_height_of_a_job_its_distance_from_the_roo
     assert heights == [MAX_HEIGHT - 1, MAX_HEIGHT - 2, MAX_HEIGHT - 3]
 
 
-def test_it_is_illegal_to_create_a_job_under_a_parent_whose_height_exceeds_the_max_height(zx: HostSys, root: int) -> None:
+def test_it_is_illegal_to_create_a_job_under_a_parent_whose_height_exceeds_the_max_height(
+    zx: HostSys, root: int
+) -> None:
     lowest = chain(zx, root, MAX_HEIGHT)[-1]
     assert zx.zx_job_create(lowest, 0) == (ZX_ERR_OUT_OF_RANGE, ZX_HANDLE_INVALID)
     assert children(zx, lowest) == []
@@ -191,13 +195,17 @@ def test_access_denied_parent_job_does_not_have_the_write_or_manage_job_right(zx
     assert zx.zx_job_create(with_rights(zx, root, ZX_RIGHT_MANAGE_PROCESS), 0)[0] == ZX_ERR_ACCESS_DENIED
 
 
-def test_out_of_range_the_height_of_parent_job_is_too_large_to_create_a_child_job(zx: HostSys, root: int) -> None:
+def test_out_of_range_the_height_of_parent_job_is_too_large_to_create_a_child_job(
+    zx: HostSys, root: int
+) -> None:
     jobs = chain(zx, root, MAX_HEIGHT)
     assert zx.zx_job_create(jobs[-1], 0)[0] == ZX_ERR_OUT_OF_RANGE
     assert zx.zx_job_create(jobs[-2], 0)[0] == ZX_OK
 
 
-def test_no_memory_failure_due_to_lack_of_memory(zx: HostSys, root: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_memory_failure_due_to_lack_of_memory(
+    zx: HostSys, root: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(self: JobDispatcher, *arguments: object) -> None:
         raise MemoryError
 

@@ -109,7 +109,9 @@ def test_creates_a_new_process_that_shares_part_of_its_address_space_with_shared
     assert read_memory(zx, made.process, later, 5) == (ZX_OK, b"later")
 
 
-def test_the_created_process_is_added_to_the_same_job_as_shared_proc(zx: HostSys, job: int, prototype: Made) -> None:
+def test_the_created_process_is_added_to_the_same_job_as_shared_proc(
+    zx: HostSys, job: int, prototype: Made
+) -> None:
     made = create_shared(zx, prototype.process)
     assert processes(zx, job) == [basic(zx, prototype.process).koid, basic(zx, made.process).koid]
     assert basic(zx, made.process).related_koid == basic(zx, job).koid
@@ -161,9 +163,9 @@ def test_each_thread_in_the_process_begins_executing_with_the_shared_portion_act
         made = create_shared(zx, prototype.process)
         thread = GuestThread(made.process, code.store_and_exit, counter + 8 * number, number)
         start_thread(k, thread)
-    assert zx.zx_process_read_memory(prototype.process, counter + 8, 16)[1] == (1).to_bytes(8, "little") + (2).to_bytes(
-        8, "little"
-    )
+    assert zx.zx_process_read_memory(prototype.process, counter + 8, 16)[1] == (1).to_bytes(8, "little") + (
+        2
+    ).to_bytes(8, "little")
     assert vdso_exit(k) != 0
 
 
@@ -236,8 +238,12 @@ def test_bad_state_the_shared_state_is_no_longer_valid(zx: HostSys, prototype: M
         assert zx.zx_process_create_shared(process, 0, b"x") == (ZX_ERR_BAD_STATE, 0, 0)
 
 
-def test_access_denied_shared_proc_does_not_have_the_manage_process_right(zx: HostSys, prototype: Made) -> None:
-    _, powerless = zx.zx_handle_duplicate(prototype.process, ZX_DEFAULT_PROCESS_RIGHTS & ~ZX_RIGHT_MANAGE_PROCESS)
+def test_access_denied_shared_proc_does_not_have_the_manage_process_right(
+    zx: HostSys, prototype: Made
+) -> None:
+    _, powerless = zx.zx_handle_duplicate(
+        prototype.process, ZX_DEFAULT_PROCESS_RIGHTS & ~ZX_RIGHT_MANAGE_PROCESS
+    )
     assert zx.zx_process_create_shared(powerless, 0, b"x") == (ZX_ERR_ACCESS_DENIED, 0, 0)
 
 
