@@ -13,7 +13,7 @@ import random
 import select
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from jacinth.abi import (
@@ -44,6 +44,8 @@ FIRST_KOID: Final = 1024
 # What one piece of work costs on a clock that stands still by itself, in ns.
 _PICK_NS: Final = 1_000
 _QUANTUM_NS: Final = 1_000_000
+# How often the host's descriptors are looked at while threads are busy, in ns.
+_POLL_NS: Final = 10_000_000
 
 # x86-64 exception vectors that have a type of their own; every other one is ZX_EXCP_GENERAL.
 _EXCEPTION_TYPES: Final = {
@@ -106,6 +108,8 @@ class Kernel:
         # Installed by the door: carries out the system call that the thread's context asks for and answers its result, or
         # None where it has left a coroutine in the thread.
         self.syscall: Callable[[ThreadDispatcher], int | None] = _no_door
+        # By the number of a call, where its one permitted syscall instruction is in the vDSO: bytes from its base.
+        self.syscall_sites: Mapping[int, int] = {}
         # Told of every change of a virtual clock: the vDSO's time page.
         self.on_tick: Callable[[int], None] | None = None
         # What a page that nobody has written to shows, read-only.
@@ -138,6 +142,8 @@ class Kernel:
             deadline = timers.next_deadline()
             if deadline is not None and deadline <= clock.now():
                 timers.fire(clock.now())
+            if self.inputs and clock.now() >= self._next_poll:
+                self._poll_inputs(clock.now())
             while ready:
                 if self.seed is None or len(ready) == 1:
                     thread = ready.popleft()
@@ -150,20 +156,33 @@ class Kernel:
                 if thread.state is ThreadState.RUNNING:  # it may have been killed or suspended since it was queued
                     return thread
             deadline = timers.next_deadline()
-            wanted = [fd for fd, input_ in self.inputs.items() if input_.wanted()]
-            if wanted and not clock.virtual:
-                self._wait_for_input(wanted, deadline)
-            elif deadline is not None:
+            wanted = self._wanted_inputs()
+            # Virtual time passes only where no input is there, and waits for none where a deadline comes first.
+            at_once = clock.virtual and deadline is not None
+            if wanted and self._wait_for_input(wanted, clock.now() if at_once else deadline):
+                continue
+            if deadline is not None:
                 clock.wait_until(deadline)
-            elif wanted:
-                self._wait_for_input(wanted, None)
-            else:
+            elif not wanted:
                 raise KernelDeadlock("every thread waits, and nothing is left that could wake one")
 
-    def _wait_for_input(self, wanted: list[int], deadline: int | None) -> None:
+    def _wanted_inputs(self) -> list[int]:
+        return [fd for fd, input_ in self.inputs.items() if input_.wanted()]
+
+    def _wait_for_input(self, wanted: list[int], deadline: int | None) -> bool:
+        """Answers whether there was any."""
         delay = None if deadline is None else max(0, deadline - self.clock.now()) / 1e9
-        for fd in select.select(wanted, [], [], delay)[0]:
+        ready = select.select(wanted, [], [], delay)[0]
+        for fd in ready:
             self.inputs[fd].ready()
+        return bool(ready)
+
+    def _poll_inputs(self, now: int) -> None:
+        """Some threads wait for input while others are busy: look now and then."""
+        self._next_poll = now + _POLL_NS
+        wanted = self._wanted_inputs()
+        if wanted:
+            self._wait_for_input(wanted, now)
 
     def _tick(self, ns: int) -> None:
         if self.clock.virtual:
@@ -186,6 +205,7 @@ class Kernel:
             self._picked_at = self.clock.now()
 
     _picked_at: int = 0
+    _next_poll: int = 0
 
     def _advance(self, thread: ThreadDispatcher) -> Context | None:
         """Bring *thread* to where it runs machine code; None where it cannot, or has had its turn."""

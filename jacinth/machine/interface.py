@@ -48,8 +48,9 @@ class Context(Protocol):
     aspace: AddressSpace  # which address space it runs in; may be changed whenever registers may
     single_step: bool
 
-    def syscall(self) -> tuple[int, int, int, int, int, int, int, int, int]:
-        """Syscall number and eight arguments, as unsigned 64-bit numbers."""
+    def syscall(self) -> tuple[int, int, int, int, int, int, int, int, int, int]:
+        """Syscall number, eight arguments and the address of the syscall instruction, as unsigned 64-bit
+        numbers."""
 
     def set_result(self, value: int) -> None:
         """Put the answer (taken modulo 2**64) where the guest finds it after its syscall instruction."""

@@ -21,9 +21,9 @@ from jacinth.abi import (
 from jacinth.kernel.vm.vmo import VmObjectDispatcher
 from jacinth.machine.interface import PAGE_SIZE
 from jacinth.userboot.vdso import (
-    SYSCALL_SIZE,
     MODE_HOST,
     MODE_VIRTUAL,
+    SYSCALL_SIZE,
     TimePage,
     VdsoImage,
     build_vdso,

@@ -57,7 +57,8 @@ def test_a_syscall_carries_number_and_eight_arguments_and_returns_a_result(machi
         return context if len(seen) < 2 else None
 
     machine.run(context, trap)
-    assert seen == [(100, 1, 2, 3, 4, 5, 6, 7, 2**64 - 8), (2**64 - 3, 1, 2, 3, 4, 5, 6, 7, 2**64 - 8)]
+    arguments = (1, 2, 3, 4, 5, 6, 7, 2**64 - 8)
+    assert seen == [(100, *arguments, CODE), (2**64 - 3, *arguments, CODE)]
     after = context.general()
     assert (after.rax, after.rip, after.rbx, after.rbp, after.r14, after.r15) == (
         2**64 - 3,

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from jacinth.machine.portable.engine import PortableEngine
 
 _MASK: Final = (1 << 64) - 1
-_SYSCALL: Final = struct.Struct("<Q8xQ24xQQQQQ8xQQ").unpack_from  # rax, rdx, rsi, rdi, r8, r9, r10, r12, r13
+# rax, rdx, rsi, rdi, r8, r9, r10, r12, r13, rip
+_SYSCALL: Final = struct.Struct("<Q8xQ24xQQQQQ8xQQ16xQ").unpack_from
 _GENERAL: Final = struct.Struct("<16Q")
 _RSP: Final = 4
 _RSI: Final = 6
@@ -81,9 +82,10 @@ class PortableContext:
         self._aspace = value
         self._engine.attend(self)
 
-    def syscall(self) -> tuple[int, int, int, int, int, int, int, int, int]:
-        rax, rdx, rsi, rdi, r8, r9, r10, r12, r13 = _SYSCALL(self._regs)
-        return rax, rdi, rsi, rdx, r10, r8, r9, r12, r13
+    def syscall(self) -> tuple[int, int, int, int, int, int, int, int, int, int]:
+        # Within the hook rip is still that of the instruction, or of its prefixes.
+        rax, rdx, rsi, rdi, r8, r9, r10, r12, r13, rip = _SYSCALL(self._regs)
+        return rax, rdi, rsi, rdx, r10, r8, r9, r12, r13, rip
 
     def set_result(self, value: int) -> None:
         self._regs[0] = value & _MASK
