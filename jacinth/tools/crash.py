@@ -51,6 +51,7 @@ _VECTORS: Final = {
 _MAX_FRAMES: Final = 32
 _INSTRUCTIONS: Final = 4  # shown from the one at fault on
 _MAX_INSTRUCTION: Final = 15  # bytes
+_PUSH_RBP: Final = b"\x55"
 
 
 class CrashReporter(KernelObserver):
@@ -73,21 +74,21 @@ class CrashReporter(KernelObserver):
 
     def _backtrace(self, process: ProcessDispatcher, regs: Any) -> list[str]:
         image = self._image()
-        lines = []
-        pc, frame = regs.rip, regs.rbp
-        for number in range(_MAX_FRAMES):
-            # A return address lies behind its call, which may be a function's last instruction.
-            lines.append(f"  #{number:<2} {pc:#014x} {_place(process, image, pc - bool(number))}")
-            if not frame or frame % 8:
-                break
+        pcs = [regs.rip, *_leaf_caller(process, image, regs)]
+        frame = regs.rbp
+        while frame and frame % 8 == 0 and len(pcs) < _MAX_FRAMES:
             try:
                 following, pc = process.aspace.read_u64(frame), process.aspace.read_u64(frame + 8)
             except ZxError:
                 break
-            if not pc or following <= frame:
+            if not pc:
+                break
+            pcs.append(pc)
+            if following <= frame:
                 break
             frame = following
-        return lines
+        # A return address lies behind its call, which may be a function's last instruction.
+        return [f"  #{n:<2} {pc:#014x} {_place(process, image, pc - bool(n))}" for n, pc in enumerate(pcs)]
 
     def _image(self) -> ElfImage | None:
         from jacinth.userboot.elf import ElfError, load_elf
@@ -169,34 +170,54 @@ def _disassembly(process: ProcessDispatcher, pc: int) -> list[str]:
     lines = [f"code at {pc:#x}"]
     for number, instruction in enumerate(decoder.disasm(code, pc, _INSTRUCTIONS)):
         mark = "->" if number == 0 else "  "
-        lines.append(
-            f"  {mark} {instruction.address:#014x}  {bytes(instruction.bytes).hex(' '):<30} {instruction.mnemonic} {instruction.op_str}"
-        )
+        code_bytes = bytes(instruction.bytes).hex(" ")
+        text = f"{instruction.mnemonic} {instruction.op_str}"
+        lines.append(f"  {mark} {instruction.address:#014x}  {code_bytes:<30} {text}")
     if len(lines) == 1:
         lines.append(f"  -> {pc:#014x}  {code[:8].hex(' '):<30} (no instruction)")
     return lines
 
 
+def _leaf_caller(process: ProcessDispatcher, image: ElfImage | None, regs: Any) -> list[int]:
+    """The return address on top of the stack, where the function at fault is one that has not pushed a frame."""
+    found = _function(process, image, regs.rip)
+    if found is None:
+        return []
+    try:
+        start = process.aspace.read_user(regs.rip - found[1], 8)
+        caller = process.aspace.read_u64(regs.rsp)
+    except ZxError:
+        return []
+    if _PUSH_RBP in start or _function(process, image, caller - 1) is None:
+        return []
+    return [caller]
+
+
+def _function(process: ProcessDispatcher, image: ElfImage | None, pc: int) -> tuple[str, int] | None:
+    """The program's function that *pc* lies in, and how far from its start."""
+    mapping = _mapping(process, pc)
+    if image is None or mapping is None or not mapping.vmo.name.endswith(b":text"):
+        return None
+    for segment in image.segments:
+        if segment.execute:
+            address = pc - mapping.base + mapping.vmo_offset + segment.start
+            for symbol in reversed(image.symbols):
+                if symbol.address <= address < symbol.address + max(symbol.size, 1):
+                    return symbol.name, address - symbol.address
+    return None
+
+
 def _place(process: ProcessDispatcher, image: ElfImage | None, pc: int) -> str:
     """The function that *pc* lies in, or what is mapped there."""
-    vdso = process.vdso_base
     mapping = _mapping(process, pc)
     if mapping is None:
         return "(nothing mapped)"
+    found = _function(process, image, pc)
+    if found is not None:
+        return f"{found[0]}+{found[1]:#x}"
     name = mapping.vmo.name.decode(errors="replace")
-    if image is not None and name.endswith(":text"):
-        for segment in image.segments:
-            if segment.execute:
-                address = pc - mapping.base + mapping.vmo_offset + segment.start
-                best = [
-                    symbol
-                    for symbol in image.symbols
-                    if symbol.address <= address < symbol.address + max(symbol.size, 1)
-                ]
-                if best:
-                    return f"{best[-1].name}+{address - best[-1].address:#x}"
-    if vdso and name.startswith("vdso"):
-        return f"vdso+{pc - vdso:#x}"
+    if name.startswith("vdso"):
+        return f"vdso+{pc - process.vdso_base:#x}"
     return f"{name}+{pc - mapping.base + mapping.vmo_offset:#x}"
 
 

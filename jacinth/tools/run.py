@@ -123,7 +123,7 @@ def _trace(kernel: Kernel, to: str | None) -> Callable[[], None]:
 
 
 def exit_status(return_code: int) -> int:
-    """What the shell sees of a process's 64-bit return code: its low byte, and for the kernel's own codes what a signal would give."""
+    """What the shell sees of a 64-bit return code: its low byte, and for the kernel's own codes what a signal would give."""
     if return_code == ZX_TASK_RETCODE_EXCEPTION_KILL:
         return CRASHED
     if return_code <= -1024:  # killed: by a call, by policy, with its job

@@ -2,8 +2,8 @@
 
     [1034.1036] zx_channel_write(handle=0x2f4a3b87 <channel 1041>, options=0, bytes="hello", num_bytes=5, ...) = ZX_OK
 
-In brackets process and thread by koid; handles with their object's type and koid; behind the arrow what the call wrote. A call that
-had to wait is shown when it returns; `...` stands for a result that never came, since the thread was killed.
+In brackets process and thread by koid; handles with their object's type and koid; behind the arrow what the call
+wrote. A call that had to wait is shown when it returns; `...` stands for a result that never came, since the thread was killed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from jacinth.abi import SCALARS, STRUCTS, SYSCALLS, ZX_TIME_INFINITE, Status, ZxError
+from jacinth.abi import SCALARS, STRUCTS, SYSCALLS, ZX_TIME_INFINITE, ZxError
 from jacinth.abi.names import flag_names, object_type_name, rights_names, status_name
 from jacinth.abi.rows import Kind, Param, SyscallRow
 
@@ -196,7 +196,3 @@ async def _finish(
         return result
     finally:
         tracer.returned(thread, row, registers, words, result)
-
-
-# What a table of statuses would say of a result that is none.
-assert Status.OK == 0

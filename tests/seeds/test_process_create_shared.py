@@ -1,4 +1,4 @@
-"""Every sentence of the specification of zx_process_create_shared, through the host's calls. Tests are named after the sentences."""
+"""Every sentence of the specification of zx_process_create_shared, through the host's calls; named after it."""
 
 from __future__ import annotations
 
