@@ -67,7 +67,7 @@ class JobDispatcher(SoloDispatcher):
     def __init__(self, kernel: Kernel, parent: JobDispatcher | None, policy: JobPolicy) -> None:
         super().__init__(kernel, _NO_CHILDREN)
         self.parent = parent
-        self.max_height = ROOT_JOB_MAX_HEIGHT if parent is None else parent.max_height - 1
+        self.max_height: int = ROOT_JOB_MAX_HEIGHT if parent is None else parent.max_height - 1
         self.policy = policy
         self.state = JobState.READY
         self.return_code = 0

@@ -283,5 +283,5 @@ class ThreadDispatcher(SoloDispatcher):
         self.waiter = waiter
         waiter.thread = self
         if waiter.deadline != ZX_TIME_INFINITE:
-            waiter.timer = self.kernel.timers.set(waiter.deadline, lambda: waiter.complete(Status.TIMED_OUT) and None)
+            waiter.timer = self.kernel.timers.set(waiter.deadline, waiter.expire)
         return True

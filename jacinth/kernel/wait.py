@@ -54,6 +54,10 @@ class Waiter:
             self.thread.wake(self)
         return True
 
+    def expire(self) -> None:
+        """The deadline has come."""
+        self.complete(Status.TIMED_OUT)
+
     def __await__(self) -> Generator[Waiter, None, Status]:
         if self.status is None:
             yield self

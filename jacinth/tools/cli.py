@@ -24,7 +24,7 @@ an exception has ended.
 """
 
 
-class _Size(click.ParamType):
+class _Size(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5 only
     """A number of bytes: 4096, 64K, 64M, 2G."""
 
     name = "size"

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from jacinth.abi import ZX_VM_PERM_EXECUTE, ZX_VM_PERM_READ, ZX_VM_PERM_WRITE
+from jacinth.kernel.job import JobDispatcher
 from jacinth.kernel.vm.vmar import VmAddressRegion
 
 if TYPE_CHECKING:
-    from jacinth.kernel.job import JobDispatcher
     from jacinth.kernel.process import ProcessDispatcher
     from jacinth.kernel.vm.aspace import VmAspace
 
@@ -20,11 +20,11 @@ def job_tree(job: JobDispatcher) -> list[str]:
 
 
 def _below(job: JobDispatcher, indent: str) -> Iterator[str]:
-    children = [*job.jobs(), *job.processes()]
+    children: list[JobDispatcher | ProcessDispatcher] = [*job.jobs(), *job.processes()]
     for number, child in enumerate(children):
         last = number == len(children) - 1
         branch, deeper = ("└─ ", "   ") if last else ("├─ ", "│  ")
-        if hasattr(child, "jobs"):
+        if isinstance(child, JobDispatcher):
             yield f"{indent}{branch}job {child.koid} {_name(child.name)}".rstrip()
             yield from _below(child, indent + deeper)
         else:
