@@ -16,7 +16,7 @@ from jacinth.abi.names import flag_names, object_type_name, rights_names, status
 from jacinth.abi.rows import Kind, Param, SyscallRow
 
 if TYPE_CHECKING:
-    from jacinth.kernel.thread import ThreadDispatcher
+    from jacinth.kernel.thread import Body, ThreadDispatcher
     from jacinth.syscalls.door import Call
 
 _MAX_BYTES: Final = 32  # of a buffer
@@ -176,7 +176,8 @@ def attach(door: Any, tracer: Tracer) -> None:
         words = tracer.called(thread, row, registers)
         result = enter(thread)
         if result is None:
-            thread.coroutine = _finish(tracer, thread, row, registers, words)
+            assert thread.coroutine is not None
+            thread.coroutine = _finish(tracer, thread, row, registers, words, thread.coroutine)
         else:
             tracer.returned(thread, row, registers, words, result)
         return result
@@ -185,11 +186,14 @@ def attach(door: Any, tracer: Tracer) -> None:
 
 
 async def _finish(
-    tracer: Tracer, thread: ThreadDispatcher, row: SyscallRow, registers: tuple[int, ...], words: list[str]
+    tracer: Tracer,
+    thread: ThreadDispatcher,
+    row: SyscallRow,
+    registers: tuple[int, ...],
+    words: list[str],
+    coroutine: Body,
 ) -> Any:
     """Await the call's own coroutine, then write the line."""
-    coroutine = thread.coroutine
-    assert coroutine is not None
     result = None
     try:
         result = await coroutine

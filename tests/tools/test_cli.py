@@ -299,3 +299,13 @@ def test_cc_passes_flags_through(tmp_path: Path) -> None:
     source.write_text("int main(void) { return N; }")
     assert jacinth("cc", source, "-DN=9", "-fno-inline", "-o", tmp_path / "a").returncode == 0
     assert jacinth("run", tmp_path / "a").returncode == 9
+
+
+@needs_compiler
+def test_a_call_that_waits_is_traced_when_it_returns(tmp_path: Path) -> None:
+    source = tmp_path / "sleep.c"
+    source.write_text("#include <zircon/syscalls.h>\nint main(void) { return zx_nanosleep(zx_deadline_after(ZX_MSEC(1))); }")
+    compile_program([source], tmp_path / "sleep")
+    done = jacinth("run", "--trace", "--virtual-time", tmp_path / "sleep")
+    assert done.returncode == 0
+    assert any("zx_nanosleep(deadline=" in line and line.endswith("= ZX_OK") for line in done.stderr.splitlines())
