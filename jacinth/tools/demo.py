@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import sys
 import tempfile
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from jacinth.kernel.thread import ThreadDispatcher
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "c" / "shared_counter.c"
+BODIES = Path(__file__).parents[2] / "examples" / "python" / "shared_counter.py"
 
 
 class _Snapshot(KernelObserver):
@@ -51,10 +53,8 @@ def main() -> int:
             compile_program([EXAMPLE], program)
             image = program.read_bytes()
     except CompileError as error:
-        terminal.print(f"The demo runs a C program, and there is {error}.")
-        terminal.print(
-            "Without one: python examples/python/shared_counter.py counts with Python bodies instead of machine code."
-        )
+        terminal.print(f"Left out, since there is {error}: the pictures of a C program. The same with Python bodies:\n")
+        runpy.run_path(str(BODIES), run_name="__main__")
         return 0
     with Kernel(seed=0, virtual_time=True) as kernel:
         snapshot = _Snapshot(kernel)

@@ -30,6 +30,8 @@ from jacinth.abi import (
 from jacinth.machine.interface import PAGE_SIZE
 from jacinth.userboot.elf import ElfError, ElfImage, ElfType, load_elf
 from jacinth.userboot.processargs import (
+    FD_FOR_STDIO,
+    PA_FD,
     PA_JOB_DEFAULT,
     PA_PROC_SELF,
     PA_THREAD_SELF,
@@ -114,7 +116,8 @@ def launch(
 ) -> Program:
     """Start the ELF file *data* as a process of *job*, one of the host's handles.
 
-    *handles* are (PA_HND word, handle value) for the bootstrap message; they are the program's afterwards. Raises ElfError for a file
+    *handles* are (PA_HND word, handle value) for the bootstrap message; they are the program's afterwards. Where there are none, the
+    debuglog is its standard input, output and error. Raises ElfError for a file
     that cannot be run, ZxError where the kernel refuses.
     """
     image = load_elf(data)
@@ -142,7 +145,7 @@ def launch(
                 (pa_hnd(PA_VMO_EXECUTABLE), executable),
                 (pa_hnd(PA_VMO_VDSO), _copy(make, vdso.handle)),
                 (pa_hnd(PA_VMO_STACK), stack),
-                *handles,
+                *(handles or [(pa_hnd(PA_FD, FD_FOR_STDIO), make.handle("zx_debuglog_create", ZX_HANDLE_INVALID, 0))]),
             ],
         )
         make("zx_process_start", process, thread, base + image.entry, stack_top, bootstrap, vdso_base)
