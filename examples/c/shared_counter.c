@@ -91,7 +91,7 @@ int main(void) {
   }
   for (int i = 0; i < 2; i++) CHECK(zx_object_wait_one(processes[i], ZX_TASK_TERMINATED, ZX_TIME_INFINITE, NULL));
 
-  printf("shared counter at %#lx: %lu\n", data, shared->counter);
+  printf("shared counter, in the %s half: %lu\n", data >> 46 ? "upper" : "lower", shared->counter);
   for (int i = 0; i < 2; i++) {
     printf("process %d sees %lu at its private %#lx\n", i + 1, workers[i].private_seen, PRIVATE_ADDRESS);
   }
