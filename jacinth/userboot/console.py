@@ -7,7 +7,6 @@ whoever comes next.
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 from typing import TYPE_CHECKING, Final
@@ -127,7 +126,7 @@ class _Input:
 class Console:
     """Standard input, output and error of one program; *fds* are the host's descriptors for them.
 
-    One that the host has closed is closed for the program too. What goes to the kernel's console (`zx_debug_write`, the
+    They must be open: a number that is not may become any other file of the host's. What goes to the kernel's console (`zx_debug_write`, the
     debuglog) comes out at standard error.
     """
 
@@ -135,22 +134,15 @@ class Console:
         # (PA_HND word, the host's handle value), for the bootstrap message.
         self.handles: list[tuple[int, int]] = []
         self._ours: list[Handle] = []
-        input_ = _Input(kernel, fds[0])
-        self._input = input_
-        self._give(host, 0, input_.theirs)
-        if not _is_open(fds[0]):
-            input_.close()
+        self._input = _Input(kernel, fds[0])
+        self._give(host, 0, self._input.theirs)
         for number in (1, 2):
             ours, theirs = SocketDispatcher.create_pair(kernel, 0)
             handle = Handle(ours, SocketDispatcher.DEFAULT_RIGHTS)
             self._give(host, number, theirs)
-            if _is_open(fds[number]):
-                _Output(handle, ours, fds[number])
-                self._ours.append(handle)
-            else:
-                handle.close()
-        if _is_open(fds[2]):
-            kernel.console = lambda data: write_all(fds[2], data)
+            _Output(handle, ours, fds[number])
+            self._ours.append(handle)
+        kernel.console = lambda data: write_all(fds[2], data)
 
     def _give(self, host: Host, number: int, socket: SocketDispatcher) -> None:
         self.handles.append((pa_hnd(PA_FD, number), host.add(socket)))
@@ -161,11 +153,3 @@ class Console:
         ours, self._ours = self._ours, []
         for handle in ours:
             handle.close()
-
-
-def _is_open(fd: int) -> bool:
-    try:
-        os.fstat(fd)
-    except OSError as error:
-        return error.errno != errno.EBADF
-    return True
