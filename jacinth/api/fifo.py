@@ -43,8 +43,6 @@ class Fifo(Peered[C]):
 
         Rights: WRITE. Raises ZxShouldWait, ZxPeerClosed, ZxOutOfRange for another size or no elements.
         """
-        status, actual = self._caller.sys.zx_fifo_write(
-            self.raw, elem_size, data, len(data) // elem_size if elem_size else 0
-        )
+        status, actual = self._caller.sys.zx_fifo_write(self.raw, elem_size, data)
         check(status)
         return int(actual)

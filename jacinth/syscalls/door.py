@@ -298,8 +298,12 @@ def _host_sources(row: SyscallRow, names: dict[str, Any]) -> tuple[str, str]:
     derived: dict[str, str] = {}  # sizes that follow from an argument
     for param in row.params:
         if param.kind in (Kind.IN, Kind.INOUT) and param.count is not None and param.count not in derived:
-            size = _element_size(param)
-            derived[param.count] = f"h_{param.name}.size()" + (f" // {size}" if size > 1 else "")
+            size = f"h_{param.name}.size()"
+            if param.unit is not None:
+                size += f" // {param.unit} if {param.unit} > 0 else 0"
+            elif _element_size(param) > 1:
+                size += f" // {_element_size(param)}"
+            derived[param.count] = size
     parameters: list[str] = []
     setup: list[str] = []
     arguments: list[str] = []

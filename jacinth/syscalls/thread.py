@@ -34,7 +34,9 @@ _STATES: dict[int, type[Struct]] = {
 
 
 @syscall
-def zx_thread_create(call: Call, process: int, name: UserIn, name_size: int, options: int, out: HandleOut) -> None:
+def zx_thread_create(
+    call: Call, process: int, name: UserIn, name_size: int, options: int, out: HandleOut
+) -> None:
     """Make a thread that belongs to *process*.
 
     Rights: MANAGE_THREAD on process.
@@ -55,12 +57,14 @@ def zx_thread_start(call: Call, handle: int, thread_entry: int, stack: int, arg1
     Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; BAD_STATE a process that is not alive; INVALID_ARGS entry;
     BAD_STATE a thread that has started.
     """
-    call.dispatcher(handle, ThreadDispatcher, ZX_RIGHT_MANAGE_THREAD).start_at(thread_entry, stack, arg1, arg2)
+    call.dispatcher(handle, ThreadDispatcher, ZX_RIGHT_MANAGE_THREAD).start_at(
+        thread_entry, stack, arg1, arg2
+    )
 
 
 @syscall
 def zx_thread_start_regs(
-    call: Call, handle: int, thread_entry: int, stack: int, arg1: int, arg2: int, tp: int, abi_reg: int
+    call: Call, handle: int, pc: int, sp: int, arg1: int, arg2: int, tp: int, abi_reg: int
 ) -> None:
     """As `zx_thread_start`, with the thread pointer (FS base) and the shadow call stack register set too.
 
@@ -69,7 +73,7 @@ def zx_thread_start_regs(
     thread = call.dispatcher(handle, ThreadDispatcher, ZX_RIGHT_MANAGE_THREAD)
     if not is_canonical(tp):
         raise ZxError(Status.INVALID_ARGS)
-    thread.start_at(thread_entry, stack, arg1, arg2, tp, abi_reg)
+    thread.start_at(pc, sp, arg1, arg2, tp, abi_reg)
 
 
 def is_canonical(address: int) -> bool:
