@@ -126,8 +126,8 @@ class _Input:
 class Console:
     """Standard input, output and error of one program; *fds* are the host's descriptors for them.
 
-    They must be open: a number that is not may become any other file of the host's. What goes to the kernel's console (`zx_debug_write`, the
-    debuglog) comes out at standard error.
+    They must be open: a number that is not may become any other file of the host's. What goes to the kernel's console
+    (`zx_debug_write`, the debuglog) comes out at standard error.
     """
 
     def __init__(self, kernel: Kernel, host: Host, fds: tuple[int, int, int] = (0, 1, 2)) -> None:
