@@ -24,41 +24,85 @@ def _of(bits: bool, others: str = "") -> _Family:
     return _Family(bits, tuple(others.split()))
 
 
-# What `Param.flags` may say. A prefix that is not here is taken as a family of single values.
-_FAMILIES: Final[dict[str, _Family]] = {
+# What `Param.flags` may say. Any other prefix is taken as a family of single values.
+FAMILIES: Final[dict[str, _Family]] = {
+    "ZX_BTI_": _of(True),
+    "ZX_CACHE_FLUSH_": _of(True),
+    "ZX_CACHE_POLICY_": _of(False, "ZX_CACHE_POLICY_MASK"),
     "ZX_CHANNEL_READ_": _of(True),
     "ZX_CHANNEL_WRITE_": _of(True),
+    "ZX_CLOCK_": _of(False, "ZX_CLOCK_ARGS_ ZX_CLOCK_OPT ZX_CLOCK_STARTED ZX_CLOCK_U"),
     "ZX_CLOCK_OPT_": _of(True),
-    "ZX_CLOCK_UPDATE_OPTION_": _of(True),
+    "ZX_CLOCK_UPDATE_OPTION_": _of(True, "ZX_CLOCK_UPDATE_OPTION_BOTH_"),
+    "ZX_CPU_": _of(False, "ZX_CPU_PERF_LIMIT_TYPE_ ZX_CPU_SET_"),
+    "ZX_EXCEPTION_CHANNEL_": _of(True, "ZX_EXCEPTION_CHANNEL_TYPE_ ZX_EXCEPTION_CHANNEL_JOB_"),
+    "ZX_EXCEPTION_TARGET_": _of(True),
+    "ZX_EXCP_": _of(False, "ZX_EXCP_SYNTH ZX_EXCP_POLICY_CODE_ ZX_EXCP_USER_CODE_"),
+    "ZX_FEATURE_KIND_": _of(False),
+    "ZX_GUEST_TRAP_": _of(False),
     "ZX_INFO_": _of(
         False,
         "ZX_INFO_PROCESS_FLAG_ ZX_INFO_MAPS_TYPE_ ZX_INFO_VMO_TYPE_ ZX_INFO_VMO_RESIZABLE ZX_INFO_VMO_IS_ "
         "ZX_INFO_VMO_VIA_ ZX_INFO_VMO_PAGER_ ZX_INFO_VMO_CONTIGUOUS ZX_INFO_VMO_DISCARDABLE "
         "ZX_INFO_VMO_IMMUTABLE ZX_INFO_CPU_STATS_FLAG_ ZX_INFO_VCPU_FLAG_ ZX_INFO_INVALID_CPU",
     ),
-    "ZX_INTERRUPT_": _of(True, "ZX_INTERRUPT_BIND ZX_INTERRUPT_UNBIND ZX_INTERRUPT_SLOT_ ZX_INTERRUPT_MAX_"),
+    "ZX_INTERRUPT_": _of(
+        True,
+        "ZX_INTERRUPT_MODE_ ZX_INTERRUPT_BIND ZX_INTERRUPT_UNBIND ZX_INTERRUPT_SLOT_ ZX_INTERRUPT_MAX_",
+    ),
     "ZX_IOB_ACCESS_": _of(True),
+    "ZX_IOMMU_TYPE_": _of(False),
+    "ZX_JOB_CRITICAL_": _of(True),
+    "ZX_JOB_POL_": _of(False, "ZX_JOB_POL_RELATIVE ZX_JOB_POL_ABSOLUTE"),
     "ZX_LOG_FLAG_": _of(True),
+    "ZX_MSI_MODE_": _of(True),
+    "ZX_PAGER_OP_": _of(False),
+    "ZX_PAGER_RESET_": _of(True),
+    "ZX_PCIE_IRQ_MODE_": _of(False),
+    "ZX_PORT_BIND_": _of(True),
     "ZX_PROCESS_": _of(True, "ZX_PROCESS_TERMINATED"),
     "ZX_PROP_": _of(False),
     "ZX_SOCKET_": _of(
         True,
         "ZX_SOCKET_READABLE ZX_SOCKET_WRITABLE ZX_SOCKET_PEER_ ZX_SOCKET_WRITE_ ZX_SOCKET_READ_ "
-        "ZX_SOCKET_DISPOSITION_",
+        "ZX_SOCKET_DISPOSITION_ ZX_SOCKET_CREATE_MASK ZX_SOCKET_PEEK",
     ),
-    "ZX_STREAM_": _of(True, "ZX_STREAM_SEEK_ ZX_STREAM_APPEND"),
+    "ZX_SOCKET_DISPOSITION_": _of(True),
+    "ZX_SOCKET_PEEK": _of(True),
+    "ZX_STREAM_APPEND": _of(True),
+    "ZX_STREAM_MODE_": _of(True),
+    "ZX_STREAM_SEEK_ORIGIN_": _of(False),
+    "ZX_SYSTEM_BARRIER_": _of(False),
+    "ZX_SYSTEM_EVENT_": _of(False),
+    "ZX_SYSTEM_MEMORY_STALL_": _of(False),
+    "ZX_SYSTEM_POWERCTL_": _of(False),
+    "ZX_SYSTEM_SUSPEND_OPTION_": _of(True),
+    "ZX_THREAD_STATE_": _of(
+        False,
+        "ZX_THREAD_STATE_NEW ZX_THREAD_STATE_RUNNING ZX_THREAD_STATE_SUSPENDED ZX_THREAD_STATE_BLOCKED "
+        "ZX_THREAD_STATE_DYING ZX_THREAD_STATE_DEAD",
+    ),
+    "ZX_TIMER_SLACK_": _of(False),
+    "ZX_VCPU_": _of(False),
     "ZX_VM_": _of(True, "ZX_VM_ALIGN_ ZX_VM_FLAG_ ZX_VM_FEATURE_"),
-    "ZX_VMO_": _of(True, "ZX_VMO_OP_ ZX_VMO_CHILD_ ZX_VMO_ZERO_CHILDREN ZX_VMO_DIRTY_ ZX_VMO_FRUGAL_"),
+    "ZX_VMAR_OP_": _of(False),
+    "ZX_VMO_": _of(True, "ZX_VMO_OP_ ZX_VMO_CHILD_ ZX_VMO_ZERO_CHILDREN ZX_VMO_DIRTY_"),
     "ZX_VMO_CHILD_": _of(True),
+    "ZX_VMO_OP_": _of(False),
     "ZX_WAIT_ASYNC_": _of(True),
 }
-_VM_ALIGN_MASK: Final = 0xFF << constants.ZX_VM_ALIGN_BASE
+
+# Families of bits some of which are a number with names of its own: their mask, and the names' prefix.
+_FIELDS: Final = {
+    "ZX_INTERRUPT_": (constants.ZX_INTERRUPT_MODE_MASK, "ZX_INTERRUPT_MODE_"),
+    "ZX_VM_": (0xFF << constants.ZX_VM_ALIGN_BASE, "ZX_VM_ALIGN_"),
+}
 
 
 @cache
 def _names(family: str) -> dict[int, str]:
     """Value -> name; of two names for one number the first one in the constants' order."""
-    kind = _FAMILIES.get(family, _Family(False))
+    kind = FAMILIES.get(family, _Family(False))
     names: dict[int, str] = {}
     for name, value in vars(constants).items():
         if name.startswith(family) and isinstance(value, int) and not name.startswith(kind.others or ("-",)):
@@ -80,20 +124,19 @@ def _bits(names: dict[int, str], value: int) -> str:
 
 
 def flag_names(family: str, value: int) -> str:
-    """The words for *value* in a family of constants, named by prefix as in `Param.flags`: "ZX_VM_", "ZX_PROP_".
+    """The words for *value* in a family of constants, given by prefix as in `Param.flags` ("ZX_VM_").
 
     Or-ed bits are joined with ` | `; what has no name is hexadecimal.
     """
     names = _names(family)
-    if value in names and value != 0:
-        return names[value]
-    if not _FAMILIES.get(family, _Family(False)).bits:
+    if not FAMILIES.get(family, _Family(False)).bits:
         return names.get(value, f"{value:#x}" if value else "0")
-    if family == "ZX_VM_" and value & _VM_ALIGN_MASK:
-        alignment = _names("ZX_VM_ALIGN_").get(value & _VM_ALIGN_MASK, f"{value & _VM_ALIGN_MASK:#x}")
-        rest = value & ~_VM_ALIGN_MASK
-        return f"{_bits(names, rest)} | {alignment}" if rest else alignment
-    return _bits(names, value)
+    mask, prefix = _FIELDS.get(family, (0, ""))
+    field = value & mask
+    if not field:
+        return _bits(names, value)
+    name = _names(prefix).get(field, f"{field:#x}")
+    return name if field == value else f"{_bits(names, value & ~mask)} | {name}"
 
 
 def status_name(status: int) -> str:

@@ -576,7 +576,7 @@ _SOCKET: Final = calls(
     row(
         "zx_socket_read",
         handle("handle", SOCKET, READ),
-        options("ZX_SOCKET_"),
+        options("ZX_SOCKET_PEEK"),
         *buffer_out("buffer"),
         count_out("actual"),
     ),
