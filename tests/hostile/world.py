@@ -1,0 +1,459 @@
+"""A guest as the door sees it: registers in, a status out, and what there is in the kernel before and after."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+from jacinth.abi import (
+    BY_NAME,
+    SCALARS,
+    STRUCTS,
+    ZX_HANDLE_OP_MOVE,
+    ZX_JOB_POL_BASIC_V2,
+    ZX_LOG_FLAG_READABLE,
+    ZX_OBJ_TYPE_CHANNEL,
+    ZX_OBJ_TYPE_EVENT,
+    ZX_OBJ_TYPE_EVENTPAIR,
+    ZX_OBJ_TYPE_FIFO,
+    ZX_OBJ_TYPE_JOB,
+    ZX_OBJ_TYPE_PORT,
+    ZX_OBJ_TYPE_PROCESS,
+    ZX_OBJ_TYPE_RESOURCE,
+    ZX_OBJ_TYPE_SOCKET,
+    ZX_OBJ_TYPE_THREAD,
+    ZX_OBJ_TYPE_TIMER,
+    ZX_OBJ_TYPE_VMAR,
+    ZX_OBJ_TYPE_VMO,
+    ZX_OK,
+    ZX_POL_ACTION_DENY,
+    ZX_POL_NEW_EVENT,
+    ZX_PROCESS_SHARED,
+    ZX_RIGHT_SAME_RIGHTS,
+    ZX_TIME_INFINITE,
+    ZX_VM_CAN_MAP_READ,
+    ZX_VM_CAN_MAP_SPECIFIC,
+    ZX_VM_CAN_MAP_WRITE,
+    ZX_VM_PERM_READ,
+    ZX_VM_PERM_WRITE,
+    ZX_VM_SPECIFIC,
+    zx_channel_call_args_t,
+    zx_channel_call_etc_args_t,
+    zx_handle_disposition_t,
+    zx_policy_basic_v2_t,
+    zx_port_packet_t,
+    zx_wait_item_t,
+)
+from jacinth.abi.rows import Kind, Param, SyscallRow
+from jacinth.api.kernel import Kernel
+from jacinth.kernel.object import Dispatcher
+from jacinth.kernel.wait import Waiter
+from jacinth.syscalls.door import TRAPS
+
+PAGE = 4096
+MASK = (1 << 64) - 1
+BLOCKED = "blocked"  # what `World.trap` answers for a call that would wait
+
+# What lies in the region of a `World`, in pages from its start; the rest of it is not mapped.
+RW_PAGES = 32
+RO_PAGE = 48
+REGION_PAGES = 64
+
+
+class Snapshot(NamedTuple):
+    """What a failed call must not change."""
+
+    handles: dict[int, tuple[int, int]]  # value -> koid, rights
+    objects: dict[int, tuple[int, int]]  # koid -> signals, handle count
+    pages: int
+
+
+class World:
+    """A kernel whose host process plays the guest: pointers are into its memory."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        alive: weakref.WeakValueDictionary[int, Dispatcher] = weakref.WeakValueDictionary()
+        create = Dispatcher.__init__
+
+        def watched(self: Dispatcher, *arguments: Any, **options: Any) -> None:
+            create(self, *arguments, **options)
+            alive[self.koid] = self
+
+        monkeypatch.setattr(Dispatcher, "__init__", watched)
+        self.alive = alive
+        self.k = k = Kernel(seed=0, virtual_time=True, memory=64 << 20, strict=True)
+        k.console = lambda data: None
+        self.zx = zx = k.host.sys
+        self.table = k.host.dispatcher.handles
+        self.vmar = k.host.root_vmar
+        flags = ZX_VM_CAN_MAP_READ | ZX_VM_CAN_MAP_WRITE | ZX_VM_CAN_MAP_SPECIFIC
+        _, region, self.base = zx.zx_vmar_allocate(k.host.root_vmar, flags, 0, REGION_PAGES * PAGE)
+        _, self.memory = zx.zx_vmo_create(REGION_PAGES * PAGE, 0)
+        zx.zx_vmo_write(self.memory, bytes(range(1, 256)) * (RW_PAGES * PAGE // 255 + 1), 0)
+        rw = ZX_VM_SPECIFIC | ZX_VM_PERM_READ | ZX_VM_PERM_WRITE
+        assert zx.zx_vmar_map(region, rw, 0, self.memory, 0, RW_PAGES * PAGE)[0] == ZX_OK
+        ro = ZX_VM_SPECIFIC | ZX_VM_PERM_READ
+        assert zx.zx_vmar_map(region, ro, RO_PAGE * PAGE, self.memory, 0, PAGE)[0] == ZX_OK
+        self.edge = self.base + RW_PAGES * PAGE  # the first byte behind what can be written
+        self.read_only = self.base + RO_PAGE * PAGE
+        self.unmapped = self.base + (REGION_PAGES - 4) * PAGE
+
+    def close(self) -> None:
+        self.k.close()
+
+    def snapshot(self) -> Snapshot:
+        gc.collect()
+        return Snapshot(
+            {value: (handle.object.koid, handle.rights) for value, handle in self.table},
+            {koid: (object_.signals, object_.handle_count) for koid, object_ in sorted(self.alive.items())},
+            self.k.memory.allocated,
+        )
+
+    def trap(self, row: SyscallRow, registers: list[int]) -> int | str:
+        """Make a call by registers. A call that waits is left at once, as if its thread were killed."""
+        thread = self.k.host.thread
+        padded = [row.number, *(value & MASK for value in registers), *[0] * (8 - len(registers))]
+        result = TRAPS[row.number](self.zx.call, tuple(padded))
+        thread.attention = False
+        if result is not None:
+            return result
+        coroutine, thread.coroutine = thread.coroutine, None
+        assert coroutine is not None
+        try:
+            stop = coroutine.send(None)
+        except StopIteration as end:
+            return int(end.value)
+        assert isinstance(stop, Waiter)
+        coroutine.close()
+        return BLOCKED
+
+    # Objects
+
+    def put(self, page: int, data: bytes) -> int:
+        """Store *data* at the start of one of the writable pages; answers its address."""
+        assert self.zx.zx_vmo_write(self.memory, data, page * PAGE) == ZX_OK
+        return self.base + page * PAGE
+
+    def duplicate(self, value: int, rights: int = ZX_RIGHT_SAME_RIGHTS) -> int:
+        status, copy = self.zx.zx_handle_duplicate(value, rights)
+        assert status == ZX_OK
+        return int(copy)
+
+    def host_handle(self, object_: Dispatcher, rights: int) -> int:
+        """A handle with any rights, which no call would give."""
+        return self.k.host.add(object_, rights)
+
+    def make(self, type_: int) -> int:
+        """A handle to a new object of a ZX_OBJ_TYPE_*, with all that is needed to use it."""
+        return _MAKERS[type_](self)
+
+    def pair(self, name: str, *arguments: int) -> tuple[int, int]:
+        status, one, other = getattr(self.zx, name)(*arguments)
+        assert status == ZX_OK
+        return one, other
+
+    def event(self) -> int:
+        return int(self.zx.zx_event_create(0)[1])
+
+    def process(self, options: int = 0) -> int:
+        return int(self.zx.zx_process_create(self.k.host.root_job, b"p", options)[1])
+
+    def thread(self, process: int = 0) -> int:
+        status, thread = self.zx.zx_thread_create(process or self.process(), b"t", 0)
+        assert status == ZX_OK
+        return int(thread)
+
+    def channel(self, data: bytes = b"", handles: int = 0) -> int:
+        """An end with one message waiting at it, and the other end open."""
+        one, other = self.pair("zx_channel_create", 0)
+        assert self.zx.zx_channel_write(other, 0, data, [self.event() for _ in range(handles)]) == ZX_OK
+        return one
+
+    def call_arguments(self, struct: type[Any]) -> dict[str, int]:
+        """Arguments for zx_channel_call, and with the other *struct* for zx_channel_call_etc, that reach the wait."""
+
+        one, _ = self.pair("zx_channel_create", 0)
+        args = struct(wr_bytes=self.base, wr_num_bytes=8, rd_bytes=self.base, rd_num_bytes=8)
+        return {"handle": one, "args": self.put(4, args.pack()), "deadline": ZX_TIME_INFINITE}
+
+
+def _job(w: World) -> int:
+    return int(w.zx.zx_job_create(w.k.host.root_job, 0)[1])
+
+
+def _vmar(w: World) -> int:
+    flags = ZX_VM_CAN_MAP_READ | ZX_VM_CAN_MAP_WRITE | ZX_VM_CAN_MAP_SPECIFIC
+    return int(w.zx.zx_vmar_allocate(w.vmar, flags, 0, 16 * PAGE)[1])
+
+
+_MAKERS: dict[int, Callable[[World], int]] = {
+    ZX_OBJ_TYPE_CHANNEL: lambda w: w.channel(b"12345678"),
+    ZX_OBJ_TYPE_EVENT: World.event,
+    ZX_OBJ_TYPE_EVENTPAIR: lambda w: w.pair("zx_eventpair_create", 0)[0],
+    ZX_OBJ_TYPE_FIFO: lambda w: w.pair("zx_fifo_create", 8, 8, 0)[0],
+    ZX_OBJ_TYPE_JOB: _job,
+    ZX_OBJ_TYPE_PORT: lambda w: int(w.zx.zx_port_create(0)[1]),
+    ZX_OBJ_TYPE_PROCESS: lambda w: w.process(ZX_PROCESS_SHARED),
+    ZX_OBJ_TYPE_RESOURCE: lambda w: w.duplicate(w.k.host.root_resource),
+    ZX_OBJ_TYPE_SOCKET: lambda w: w.pair("zx_socket_create", 0)[0],
+    ZX_OBJ_TYPE_THREAD: World.thread,
+    ZX_OBJ_TYPE_TIMER: lambda w: int(w.zx.zx_timer_create(0, 0)[1]),
+    ZX_OBJ_TYPE_VMAR: _vmar,
+    ZX_OBJ_TYPE_VMO: lambda w: int(w.zx.zx_vmo_create(4 * PAGE, 0)[1]),
+}
+
+
+def _socket_with_data(w: World) -> int:
+    one, other = w.pair("zx_socket_create", 0)
+    assert w.zx.zx_socket_write(other, 0, b"12345678")[0] == ZX_OK
+    return one
+
+
+def _fifo_with_data(w: World) -> int:
+    one, other = w.pair("zx_fifo_create", 8, 8, 0)
+    assert w.zx.zx_fifo_write(other, 8, b"12345678")[0] == ZX_OK
+    return one
+
+
+def _port_with_packet(w: World) -> int:
+    port = w.make(ZX_OBJ_TYPE_PORT)
+    assert w.zx.zx_port_queue(port, zx_port_packet_t(key=1)) == ZX_OK
+    return port
+
+
+def _log(w: World) -> int:
+    status, log = w.zx.zx_debuglog_create(w.k.host.root_resource, ZX_LOG_FLAG_READABLE)
+    assert status == ZX_OK
+    assert w.zx.zx_debuglog_write(log, 0, b"record") == ZX_OK
+    return int(log)
+
+
+def _start(w: World) -> dict[str, int]:
+    process = w.process()
+    return {"handle": process, "thread": w.thread(process), "entry": 0x200000, "arg1": w.event()}
+
+
+def _handles(w: World, count: int) -> dict[str, int]:
+    values = [w.event() for _ in range(count)]
+    return {"handles": w.put(5, b"".join(value.to_bytes(4, "little") for value in values))}
+
+
+def _dispositions(w: World, count: int) -> dict[str, int]:
+    items = [
+        zx_handle_disposition_t(operation=ZX_HANDLE_OP_MOVE, handle=w.event(), rights=ZX_RIGHT_SAME_RIGHTS)
+        for _ in range(count)
+    ]
+    return {"handles": w.put(5, b"".join(item.pack() for item in items))}
+
+
+def _suspended(w: World) -> dict[str, int]:
+    process = w.process()
+    thread = w.thread(process)
+    assert w.zx.zx_process_start(process, thread, 0x200000, 0, 0, 0) == ZX_OK
+    assert w.zx.zx_task_suspend(thread)[0] == ZX_OK
+    return {"handle": thread, "kind": 0, "buffer_size": 512}
+
+
+def _basic_policy(w: World) -> dict[str, int]:
+    item = zx_policy_basic_v2_t(condition=ZX_POL_NEW_EVENT, action=ZX_POL_ACTION_DENY, flags=0)
+    return {"topic": ZX_JOB_POL_BASIC_V2, "policy": w.put(6, item.pack()), "policy_size": item.SIZE}
+
+
+def _critical(w: World) -> dict[str, int]:
+    job = _job(w)
+    status, process, _ = w.zx.zx_process_create(job, b"p", 0)
+    assert status == ZX_OK
+    return {"job": job, "process": process}
+
+
+def _child(w: World) -> dict[str, int]:
+    parent = _job(w)
+    w.zx.zx_job_create(parent, 0)
+    koid = max(w.alive)
+    return {"handle": parent, "koid": koid, "rights": ZX_RIGHT_SAME_RIGHTS}
+
+
+def _mapped(w: World) -> dict[str, int]:
+    """A VMAR with a page mapped in it."""
+    flags = ZX_VM_CAN_MAP_READ | ZX_VM_CAN_MAP_WRITE | ZX_VM_CAN_MAP_SPECIFIC
+    _, region, base = w.zx.zx_vmar_allocate(w.vmar, flags, 0, 16 * PAGE)
+    rw = ZX_VM_SPECIFIC | ZX_VM_PERM_READ | ZX_VM_PERM_WRITE
+    assert w.zx.zx_vmar_map(region, rw, 0, w.make(ZX_OBJ_TYPE_VMO), 0, PAGE)[0] == ZX_OK
+    return {"handle": region, "addr": base, "len": PAGE}
+
+
+def _signaled(w: World) -> int:
+    event = w.event()
+    assert w.zx.zx_object_signal(event, 0, 1 << 24) == ZX_OK
+    return event
+
+
+def _wait_item(w: World) -> dict[str, int]:
+    item = zx_wait_item_t(handle=_signaled(w), waitfor=1 << 24)
+    return {"items": w.put(7, item.pack()), "num_items": 1}
+
+
+def _other_memory(w: World) -> dict[str, int]:
+    return {"handle": w.k.host.process, "vaddr": w.base + 20 * PAGE}
+
+
+def _async(w: World) -> dict[str, int]:
+    """A wait that `zx_port_cancel` can end."""
+    event, port = w.event(), w.make(ZX_OBJ_TYPE_PORT)
+    assert w.zx.zx_object_wait_async(event, port, 5, 1 << 24, 0) == ZX_OK
+    return {"handle": port, "source": event, "key": 5}
+
+
+_SAME = {"rights": ZX_RIGHT_SAME_RIGHTS}
+_T = {
+    "channel": ZX_OBJ_TYPE_CHANNEL,
+    "fifo": ZX_OBJ_TYPE_FIFO,
+    "port": ZX_OBJ_TYPE_PORT,
+    "process": ZX_OBJ_TYPE_PROCESS,
+    "socket": ZX_OBJ_TYPE_SOCKET,
+    "thread": ZX_OBJ_TYPE_THREAD,
+    "timer": ZX_OBJ_TYPE_TIMER,
+    "vmar": ZX_OBJ_TYPE_VMAR,
+    "vmo": ZX_OBJ_TYPE_VMO,
+}
+_PARAM_TYPES = {
+    "port": ZX_OBJ_TYPE_PORT,
+    "process": ZX_OBJ_TYPE_PROCESS,
+    "vmo": ZX_OBJ_TYPE_VMO,
+    "dst_vmo": ZX_OBJ_TYPE_VMO,
+    "src_vmo": ZX_OBJ_TYPE_VMO,
+    "vmar_handle": ZX_OBJ_TYPE_VMAR,
+    "parent_vmar": ZX_OBJ_TYPE_VMAR,
+    "resource": ZX_OBJ_TYPE_RESOURCE,
+}
+
+# What makes a call succeed, where objects of the right types, addresses of pages and zeroes do not.
+RECIPES: dict[str, Callable[[World], dict[str, int]]] = {
+    "zx_handle_close_many": lambda w: {**_handles(w, 3), "num_handles": 3},
+    "zx_handle_duplicate": lambda w: _SAME,
+    "zx_handle_replace": lambda w: _SAME,
+    "zx_object_wait_one": lambda w: {"handle": _signaled(w), "signals": 1 << 24},
+    "zx_object_wait_many": _wait_item,
+    "zx_object_signal_peer": lambda w: {"handle": w.make(ZX_OBJ_TYPE_EVENTPAIR)},
+    "zx_object_get_property": lambda w: {"handle": w.make(ZX_OBJ_TYPE_VMO), "property": 3, "value_size": 32},
+    "zx_object_set_property": lambda w: {"handle": w.make(ZX_OBJ_TYPE_VMO), "property": 3, "value_size": 8},
+    "zx_object_get_info": lambda w: {"topic": 2, "buffer_size": 64},
+    "zx_object_get_child": _child,
+    "zx_channel_read": lambda w: {"handle": w.channel(b"12345678", 2), "num_bytes": 8, "num_handles": 2},
+    "zx_channel_read_etc": lambda w: {"handle": w.channel(b"12345678", 2), "num_bytes": 8, "num_handles": 2},
+    "zx_channel_write": lambda w: {**_handles(w, 3), "num_handles": 3},
+    "zx_channel_write_etc": lambda w: {**_dispositions(w, 3), "num_handles": 3},
+    "zx_channel_call": lambda w: w.call_arguments(zx_channel_call_args_t),
+    "zx_channel_call_etc": lambda w: w.call_arguments(zx_channel_call_etc_args_t),
+    "zx_debuglog_create": lambda w: {"resource": w.make(ZX_OBJ_TYPE_RESOURCE)},
+    "zx_debuglog_write": lambda w: {"handle": _log(w)},
+    "zx_debuglog_read": lambda w: {"handle": _log(w), "buffer_size": 64},
+    "zx_fifo_create": lambda w: {"elem_count": 4, "elem_size": 4},
+    "zx_fifo_write": lambda w: {"elem_size": 8, "count": 1},
+    "zx_fifo_read": lambda w: {"handle": _fifo_with_data(w), "elem_size": 8, "count": 1},
+    "zx_futex_wait": lambda w: {
+        "value_ptr": w.put(8, b"\1\0\0\0"),
+        "current_value": 1,
+        "deadline": ZX_TIME_INFINITE,
+    },
+    "zx_futex_requeue": lambda w: {"value_ptr": w.put(8, b"\1\0\0\0"), "current_value": 1, "wake_count": 1},
+    "zx_futex_requeue_single_owner": lambda w: {"value_ptr": w.put(8, b"\1\0\0\0"), "current_value": 1},
+    "zx_job_set_policy": _basic_policy,
+    "zx_job_set_critical": _critical,
+    "zx_port_wait": lambda w: {"handle": _port_with_packet(w)},
+    "zx_port_cancel": _async,
+    "zx_port_cancel_key": lambda w: {name: value for name, value in _async(w).items() if name != "source"},
+    "zx_process_start": _start,
+    "zx_process_read_memory": _other_memory,
+    "zx_process_write_memory": _other_memory,
+    "zx_socket_read": lambda w: {"handle": _socket_with_data(w)},
+    "zx_task_kill": lambda w: {"handle": w.process()},
+    "zx_task_suspend": lambda w: {"handle": w.thread()},
+    "zx_task_suspend_token": lambda w: {"handle": w.thread()},
+    "zx_thread_start": lambda w: {"handle": _second_thread(w), "thread_entry": 0x200000},
+    "zx_thread_start_regs": lambda w: {"handle": _second_thread(w), "thread_entry": 0x200000},
+    "zx_thread_read_state": _suspended,
+    "zx_thread_write_state": lambda w: {**_suspended(w), "buffer": w.put(9, bytes(512))},
+    "zx_vmar_allocate": lambda w: {"options": ZX_VM_CAN_MAP_READ, "size": PAGE},
+    "zx_vmar_map": lambda w: {"options": ZX_VM_PERM_READ, "len": PAGE},
+    "zx_vmar_unmap": _mapped,
+    "zx_vmar_unmap_handle_close_thread_exit": lambda w: _renamed(_mapped(w), w.event()),
+    "zx_vmar_protect": lambda w: {**_mapped(w), "options": ZX_VM_PERM_READ},
+    "zx_vmar_op_range": lambda w: {
+        "handle": (m := _mapped(w))["handle"],
+        "op": 1,
+        "address": m["addr"],
+        "size": PAGE,
+        "buffer": 0,
+        "buffer_size": 0,
+    },
+    "zx_vmo_create": lambda w: {"size": PAGE},
+    "zx_vmo_set_size": lambda w: {"handle": int(w.zx.zx_vmo_create(PAGE, 2)[1]), "size": PAGE},
+    "zx_vmo_op_range": lambda w: {"op": 1, "size": PAGE},
+    "zx_vmo_set_cache_policy": lambda w: {"cache_policy": 0},
+    "zx_vmo_create_child": lambda w: {"options": 1, "size": PAGE},
+    "zx_vmo_replace_as_executable": lambda w: {"vmex": w.make(ZX_OBJ_TYPE_RESOURCE)},
+}
+
+
+def _second_thread(w: World) -> int:
+    process = w.process()
+    assert w.zx.zx_process_start(process, w.thread(process), 0x200000, 0, 0, 0) == ZX_OK
+    return w.thread(process)
+
+
+def _renamed(mapped: dict[str, int], close: int) -> dict[str, int]:
+    names = {"vmar_handle": mapped["handle"], "addr": mapped["addr"], "size": mapped["len"]}
+    return {**names, "close_handle": close}
+
+
+def types(row: SyscallRow, param: Param) -> tuple[int, ...]:
+    """The object types that a handle parameter takes; empty for any."""
+    if param.objects:
+        return param.objects
+    if param.name in _PARAM_TYPES and row.family != "object":
+        return (_PARAM_TYPES[param.name],)
+    if param.name == "thread" or "owner" in param.name:
+        return (ZX_OBJ_TYPE_THREAD,)
+    if param.name == "vmex":
+        return (ZX_OBJ_TYPE_RESOURCE,)
+    return (_T[row.family],) if param.name == "handle" and row.family in _T else ()
+
+
+def is_pointer(param: Param) -> bool:
+    return param.kind in (Kind.IN, Kind.OUT, Kind.INOUT)
+
+
+def element_size(param: Param) -> int:
+    if param.type in SCALARS:
+        return SCALARS[param.type][0]
+    return STRUCTS[param.type].SIZE if param.type in STRUCTS else 1
+
+
+def good_arguments(w: World, row: SyscallRow) -> dict[str, int]:
+    """Arguments by name with which the call succeeds, or waits."""
+    made = dict(RECIPES[row.name](w)) if row.name in RECIPES else {}
+    counts = {param.count for param in row.params if param.count is not None}
+    for index, param in enumerate(row.params):
+        if param.name in made:
+            continue
+        if param.kind is Kind.HANDLE:
+            wanted = types(row, param)
+            made[param.name] = 0 if param.optional else w.make(wanted[0] if wanted else ZX_OBJ_TYPE_EVENT)
+        elif is_pointer(param):
+            made[param.name] = w.base + (10 + index) * PAGE
+        else:
+            made[param.name] = 8 if param.name in counts else 0
+    return made
+
+
+def registers(row: SyscallRow, arguments: dict[str, int]) -> list[int]:
+    return [arguments[param.name] for param in row.params]
+
+
+def row_of(name: str) -> SyscallRow:
+    return BY_NAME[name]
