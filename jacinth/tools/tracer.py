@@ -95,6 +95,8 @@ class Tracer:
         if address == 0:
             return "NULL"
         count = 1 if param.count is None else values[param.count]
+        if param.unit is not None:
+            count *= values[param.unit]
         try:
             return self._elements(call, param, address, count)
         except ZxError:
@@ -134,7 +136,8 @@ class Tracer:
                     if "num_" not in param.count
                     else call.memory.read_u32(actual)
                 )
-                return f"{param.name}={self._elements(call, param, address, min(count, values[param.count]))}"
+                count = min(count, values[param.count]) * (values[param.unit] if param.unit is not None else 1)
+                return f"{param.name}={self._elements(call, param, address, count)}"
             except ZxError:
                 return ""
         return f"{param.name}={self._memory(call, param, values)}"
