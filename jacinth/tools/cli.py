@@ -43,13 +43,39 @@ class _Size(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
         return size + -size % 4096
 
 
+def main() -> None:
+    """What `jacinth` and `python -m jacinth` call. Never comes back."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:  # closed: the number must not become a file of ours
+            os.open(os.devnull, os.O_RDWR)
+    try:
+        status = cli.main(standalone_mode=False) or 0
+        sys.stdout.flush()
+    except SystemExit as exit_:
+        status = exit_.code
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        status = 130
+    except BrokenPipeError:
+        status = 141
+    except OSError as error:
+        click.echo(f"jacinth: {(error.strerror or str(error)).lower()}", err=True)
+        status = 1
+    # Everything is closed and written; tearing down the interpreter would only take time.
+    os._exit(status)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="jacinth")
-def main() -> None:
+def cli() -> None:
     """The Zircon microkernel in user space."""
 
 
-@main.command(epilog=_RUN_EPILOG, context_settings={"allow_interspersed_args": False})
+@cli.command(epilog=_RUN_EPILOG, context_settings={"allow_interspersed_args": False})
 @click.option("--trace", is_flag=True, help="Print every system call to standard error, one line each.")
 @click.option("--trace-to", metavar="FILE", help="Print them to FILE.")
 @click.option("--seed", type=int, help="Let all chance follow from this number.")
@@ -105,11 +131,7 @@ def run(
     options = Options(
         engine, seed, virtual_time, timeout, memory, trace_to or ("-" if trace else None), variables
     )
-    status = run_program(program, arguments, options)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Everything is closed; tearing down the interpreter would only take time.
-    os._exit(status)
+    sys.exit(run_program(program, arguments, options))
 
 
 def _variable(entry: str) -> tuple[str, str]:
@@ -127,7 +149,7 @@ def _unwritable(path: str) -> str:
     return ""
 
 
-@main.command(
+@cli.command(
     context_settings={"ignore_unknown_options": True},
     epilog="\b\n  jacinth cc hello.c -o hello\n  jacinth cc -O3 -DN=5 main.c list.c -o list\n",
 )
@@ -181,7 +203,7 @@ def _fail(fault: str) -> NoReturn:
     sys.exit(1)
 
 
-@main.command()
+@cli.command()
 @click.option("--missing", "only", flag_value="missing", help="Only the calls that are not implemented.")
 @click.option("--implemented", "only", flag_value="implemented", help="Only those that are.")
 @click.option("--markdown", is_flag=True, help="As the table in docs/syscalls.md.")

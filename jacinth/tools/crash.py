@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from jacinth.abi import (
@@ -23,6 +22,7 @@ from jacinth.abi.names import status_name
 from jacinth.kernel.kernel import KernelObserver
 from jacinth.machine.x86_64 import PageFaultCode
 from jacinth.tools.inspector import address_space
+from jacinth.userboot.console import write_all
 
 if TYPE_CHECKING:
     from jacinth.kernel.exception import ExceptionReport
@@ -61,8 +61,10 @@ class CrashReporter(KernelObserver):
         self._kernel = kernel
         self._data = data
         self._out = out
+        self.last: ExceptionReport | None = None
 
     def on_exception(self, thread: ThreadDispatcher, report: ExceptionReport) -> None:
+        self.last = report
         lines = [_headline(thread, report)]
         context: Any = thread.context
         if context is not None:
@@ -70,7 +72,11 @@ class CrashReporter(KernelObserver):
             lines += ["", *_registers(regs), "", *_disassembly(thread.process, regs.rip)]
             lines += ["", "backtrace", *self._backtrace(thread.process, regs)]
         lines += ["", *address_space(thread.process)]
-        print("\n".join(lines), file=self._out or sys.stderr, flush=True)
+        text = "\n".join(lines) + "\n"
+        if self._out is not None:
+            self._out.write(text)
+        else:
+            write_all(2, text.encode(errors="backslashreplace"))
 
     def _backtrace(self, process: ProcessDispatcher, regs: Any) -> list[str]:
         image = self._image()
