@@ -136,7 +136,9 @@ class Tracer:
                     if "num_" not in param.count
                     else call.memory.read_u32(actual)
                 )
-                count = min(count, values[param.count]) * (values[param.unit] if param.unit is not None else 1)
+                count = min(count, values[param.count]) * (
+                    values[param.unit] if param.unit is not None else 1
+                )
                 return f"{param.name}={self._elements(call, param, address, count)}"
             except ZxError:
                 return ""
