@@ -14,6 +14,9 @@ from jacinth.abi import ZX_HANDLE_FIXED_BITS_MASK, ZX_HANDLE_INVALID, Status, Zx
 if TYPE_CHECKING:
     from jacinth.kernel.object import Dispatcher
 
+# As many handles as there can be in a whole system. Source: zircon/kernel/object/handle.cc (kMaxHandleCount).
+MAX_HANDLES: Final = 256 << 10
+
 _INDEX_BITS: Final = 29
 _INDEX_MASK: Final = (1 << _INDEX_BITS) - 1
 

@@ -28,7 +28,7 @@ from jacinth.abi import (
     zx_handle_disposition_t,
     zx_handle_info_t,
 )
-from jacinth.kernel.handle import Handle
+from jacinth.kernel.handle import MAX_HANDLES, Handle
 from jacinth.kernel.ipc.channel import TXID_SIZE, ChannelDispatcher, Message, close_handles
 from jacinth.syscalls.door import Call, HandleOut, HandlesOut, UserIn, UserInOut, UserOut, syscall
 
@@ -321,7 +321,7 @@ def _sendable(source: Handle, channel: ChannelDispatcher, disposition: zx_handle
 
 def _close_sent(call: Call, handles: UserIn, count: int) -> None:
     """A write has failed before it came to its handles: they go all the same, as far as they can be read."""
-    for start in range(0, count, _CHUNK):
+    for start in range(0, min(count, MAX_HANDLES), _CHUNK):
         try:
             values = handles.read_ints(min(_CHUNK, count - start), start)
         except ZxError:
@@ -332,7 +332,7 @@ def _close_sent(call: Call, handles: UserIn, count: int) -> None:
 def _close_dispositions(call: Call, handles: UserIn, count: int) -> None:
     """The same for dispositions; what was to be duplicated stays."""
     size = zx_handle_disposition_t.SIZE
-    for start in range(0, count, _CHUNK):
+    for start in range(0, min(count, MAX_HANDLES), _CHUNK):
         try:
             data = handles.read(min(_CHUNK, count - start) * size, start * size)
         except ZxError:

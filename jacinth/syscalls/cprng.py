@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from jacinth.abi import ZX_CPRNG_ADD_ENTROPY_MAX_LEN, ZX_CPRNG_DRAW_MAX_LEN, Status, ZxError
+from typing import Final
+
+from jacinth.abi import ZX_CPRNG_ADD_ENTROPY_MAX_LEN, Status, ZxError
 from jacinth.syscalls.door import Call, UserIn, UserOut, syscall
+
+# How many bytes are made at once.
+_PIECE: Final = 64 << 10
 
 
 @syscall
 def zx_cprng_draw(call: Call, buffer: UserOut, buffer_size: int) -> None:
     """Fill a buffer of any size with random bytes: the host's, or with a seed those that follow from it.
 
-    Errors: INVALID_ARGS buffer, whose first part may be filled already.
+    Errors: INVALID_ARGS buffer, NO_MEMORY, where its first part may be filled already.
     """
-    for offset in range(0, buffer_size, ZX_CPRNG_DRAW_MAX_LEN):
-        buffer.write(call.kernel.entropy(min(ZX_CPRNG_DRAW_MAX_LEN, buffer_size - offset)), offset)
+    for offset in range(0, buffer_size, _PIECE):
+        buffer.write(call.kernel.entropy(min(_PIECE, buffer_size - offset)), offset)
 
 
 @syscall

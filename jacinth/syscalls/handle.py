@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jacinth.abi import ZX_HANDLE_INVALID, ZX_RIGHT_DUPLICATE, ZX_RIGHT_SAME_RIGHTS, Status, ZxError
+from jacinth.kernel.handle import MAX_HANDLES
 from jacinth.syscalls.door import Call, HandleOut, UserIn, syscall
 
 # How many handle values are read from the caller at once.
@@ -28,16 +29,20 @@ def zx_handle_close(call: Call, handle: int) -> None:
 def zx_handle_close_many(call: Call, handles: UserIn, num_handles: int) -> None:
     """Close several handles; the valid ones are closed whatever the others are.
 
-    Errors: INVALID_ARGS handles; BAD_HANDLE where one of them is none.
+    Errors: INVALID_ARGS handles, or more of them than there can be, of which the first ones are closed; BAD_HANDLE where
+    one of them is none.
     """
     status = Status.OK
-    for start in range(0, num_handles, _CHUNK):
+    # An array from who knows where, terabytes of zeroes perhaps: it must come to an end.
+    for start in range(0, min(num_handles, MAX_HANDLES), _CHUNK):
         count = min(_CHUNK, num_handles - start)
         for value in handles.read_ints(count, start):
             try:
                 zx_handle_close(call, value)
             except ZxError as error:
                 status = error.status
+    if num_handles > MAX_HANDLES:
+        status = Status.INVALID_ARGS
     if status is not Status.OK:
         raise ZxError(status)
 
