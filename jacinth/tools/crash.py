@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from jacinth.abi import (
@@ -12,17 +13,20 @@ from jacinth.abi import (
     ZX_EXCP_FATAL_PAGE_FAULT,
     ZX_EXCP_GENERAL,
     ZX_EXCP_HW_BREAKPOINT,
+    ZX_EXCP_POLICY_CODE_BAD_SYSCALL,
     ZX_EXCP_POLICY_ERROR,
     ZX_EXCP_SW_BREAKPOINT,
     ZX_EXCP_UNALIGNED_ACCESS,
     ZX_EXCP_UNDEFINED_INSTRUCTION,
     ZxError,
 )
-from jacinth.abi.names import status_name
+from jacinth.abi.names import flag_names, status_name
 from jacinth.kernel.kernel import KernelObserver
+from jacinth.machine.interface import PAGE_SIZE
 from jacinth.machine.x86_64 import PageFaultCode
-from jacinth.tools.inspector import address_space
+from jacinth.tools.inspector import address_space, printable
 from jacinth.userboot.console import write_all
+from jacinth.userboot.vdso_vmo import vdso_image
 
 if TYPE_CHECKING:
     from jacinth.kernel.exception import ExceptionReport
@@ -48,9 +52,12 @@ _VECTORS: Final = {
     16: "x87 floating point",
     19: "SSE",
 }
+_MAX_REPORTS: Final = 5  # whole ones; of further exceptions only what and where
+_MAX_MAPS: Final = 60  # lines
 _MAX_FRAMES: Final = 32
-_INSTRUCTIONS: Final = 4  # shown from the one at fault on
+_INSTRUCTIONS: Final = 4  # shown from the one at fault on, and as many before it
 _MAX_INSTRUCTION: Final = 15  # bytes
+_MAX_BEFORE: Final = 4096  # bytes of a function that are looked through for the instructions before
 _PUSH_RBP: Final = b"\x55"
 
 
@@ -62,16 +69,24 @@ class CrashReporter(KernelObserver):
         self._data = data
         self._out = out
         self.last: ExceptionReport | None = None
+        self._reports = 0
 
     def on_exception(self, thread: ThreadDispatcher, report: ExceptionReport) -> None:
         self.last = report
+        self._reports += 1
         lines = [_headline(thread, report)]
         context: Any = thread.context
-        if context is not None:
-            regs = context.general()
-            lines += ["", *_registers(regs), "", *_disassembly(thread.process, regs.rip)]
-            lines += ["", "backtrace", *self._backtrace(thread.process, regs)]
-        lines += ["", *address_space(thread.process)]
+        if context is not None and report.address:
+            lines[0] += _stack_overflow(thread.process, context.sp, report)
+        if self._reports <= _MAX_REPORTS:
+            if context is not None:
+                regs = context.general()
+                lines += ["", *_registers(regs), "", *_disassembly(thread.process, self._image, regs.rip)]
+                lines += ["", "backtrace", *self._backtrace(thread.process, regs)]
+            maps = address_space(thread.process)
+            lines += ["", *maps[:_MAX_MAPS]]
+            if len(maps) > _MAX_MAPS:
+                lines.append(f"  ... and {len(maps) - _MAX_MAPS} more")
         text = "\n".join(lines) + "\n"
         if self._out is not None:
             self._out.write(text)
@@ -79,7 +94,7 @@ class CrashReporter(KernelObserver):
             write_all(2, text.encode(errors="backslashreplace"))
 
     def _backtrace(self, process: ProcessDispatcher, regs: Any) -> list[str]:
-        image = self._image()
+        image = self._image
         pcs = [regs.rip, *_leaf_caller(process, image, regs)]
         frame = regs.rbp
         while frame and frame % 8 == 0 and len(pcs) < _MAX_FRAMES:
@@ -96,6 +111,7 @@ class CrashReporter(KernelObserver):
         # A return address lies behind its call, which may be a function's last instruction.
         return [f"  #{n:<2} {pc:#014x} {_place(process, image, pc - bool(n))}" for n, pc in enumerate(pcs)]
 
+    @cached_property
     def _image(self) -> ElfImage | None:
         from jacinth.userboot.elf import ElfError, load_elf
 
@@ -106,22 +122,37 @@ class CrashReporter(KernelObserver):
 
 
 def _headline(thread: ThreadDispatcher, report: ExceptionReport) -> str:
-    who = f"{thread.process.name.decode(errors='replace')}[{thread.process.koid}.{thread.koid}]"
+    who = f"{printable(thread.process.name)}[{thread.process.koid}.{thread.koid}]"
+    return f"jacinth: {who}: {describe(report)}"
+
+
+def describe(report: ExceptionReport) -> str:
+    """An exception in a few words: what happened, and why."""
     what = _NAMES.get(report.type, f"exception {report.type:#x}")
     if report.type == ZX_EXCP_FATAL_PAGE_FAULT:
-        access = (
-            "execution of"
-            if report.code & PageFaultCode.FETCH
-            else "write to"
-            if report.code & PageFaultCode.WRITE
-            else "read of"
-        )
-        what += f": {access} {report.address:#x} ({_why(report.synth_code)})"
-    elif report.type == ZX_EXCP_GENERAL:
-        what += f": {_VECTORS.get(report.vector, f'vector {report.vector}')}"
-    elif report.type == ZX_EXCP_POLICY_ERROR:
-        what += f": code {report.synth_code}"
-    return f"jacinth: {who}: {what}"
+        access = "read of"
+        if report.code & PageFaultCode.FETCH:
+            access = "execution of"
+        elif report.code & PageFaultCode.WRITE:
+            access = "write to"
+        return f"{what}: {access} {report.address:#x} ({_why(report.synth_code)})"
+    if report.type == ZX_EXCP_GENERAL:
+        return f"{what}: {_VECTORS.get(report.vector, f'vector {report.vector}')}"
+    if report.type == ZX_EXCP_POLICY_ERROR:
+        if report.synth_code == ZX_EXCP_POLICY_CODE_BAD_SYSCALL:
+            return f"{what}: system call {report.synth_data} made outside the vDSO"
+        return f"{what}: {flag_names('ZX_EXCP_POLICY_CODE_', report.synth_code)}"
+    return what
+
+
+def _stack_overflow(process: ProcessDispatcher, sp: int, report: ExceptionReport) -> str:
+    """A word on a fault just below a stack, at the stack pointer."""
+    if report.type != ZX_EXCP_FATAL_PAGE_FAULT or abs(report.address - sp) > PAGE_SIZE:
+        return ""
+    above = _mapping(process, (report.address & -PAGE_SIZE) + PAGE_SIZE)
+    if above is None or _mapping(process, report.address) is not None:
+        return ""
+    return ": stack overflow" if b"stack" in above.vmo.name else ""
 
 
 def _why(code: int) -> str:
@@ -136,52 +167,59 @@ def _why(code: int) -> str:
     return words.get(status, status_name(status))
 
 
+_REGISTERS: Final = (
+    *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"),
+    *("r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"),
+    *("rip", "rflags", "fs_base", "gs_base"),
+)
+
+
 def _registers(regs: Any) -> list[str]:
-    names = [
-        "rax",
-        "rbx",
-        "rcx",
-        "rdx",
-        "rsi",
-        "rdi",
-        "rbp",
-        "rsp",
-        "r8",
-        "r9",
-        "r10",
-        "r11",
-        "r12",
-        "r13",
-        "r14",
-        "r15",
-    ]
-    names += ["rip", "rflags", "fs_base", "gs_base"]
-    cells = [f"{name:>7} {getattr(regs, name):#018x}" for name in names]
+    cells = [f"{name:>7} {getattr(regs, name):#018x}" for name in _REGISTERS]
     return ["  ".join(cells[i : i + 4]) for i in range(0, len(cells), 4)]
 
 
-def _disassembly(process: ProcessDispatcher, pc: int) -> list[str]:
-    code = b""
-    for size in range(_INSTRUCTIONS * _MAX_INSTRUCTION, 0, -1):  # as much as is mapped
-        try:
-            code = process.aspace.read_user(pc, size)
-            break
-        except ZxError:
-            continue
+def _disassembly(process: ProcessDispatcher, image: ElfImage | None, pc: int) -> list[str]:
+    """The instruction at *pc*, those behind it, and where its function is known some before it."""
+    code = _read_up_to(process, pc, _INSTRUCTIONS * _MAX_INSTRUCTION)
     if not code:
         return [f"code at {pc:#x}: cannot be read"]
     import capstone
 
     decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
-    lines = [f"code at {pc:#x}"]
-    for number, instruction in enumerate(decoder.disasm(code, pc, _INSTRUCTIONS)):
-        mark = "->" if number == 0 else "  "
-        code_bytes = bytes(instruction.bytes).hex(" ")
-        text = f"{instruction.mnemonic} {instruction.op_str}"
-        lines.append(f"  {mark} {instruction.address:#014x}  {code_bytes:<30} {text}")
-    if len(lines) == 1:
-        lines.append(f"  -> {pc:#014x}  {code[:8].hex(' '):<30} (no instruction)")
-    return lines
+    lines = [f"code at {pc:#x} {_place(process, image, pc)}"]
+    before: list[str] = []
+    function = _function(process, image, pc)
+    # Instructions have no fixed size: only from the start of a function is it known where the next one begins.
+    if function is not None and 0 < function[1] <= _MAX_BEFORE:
+        start = pc - function[1]
+        found = list(decoder.disasm(_read_up_to(process, start, function[1]), start))
+        if found and found[-1].address + found[-1].size == pc:
+            before = [f"     {_instruction(instruction)}" for instruction in found[-_INSTRUCTIONS:]]
+    at_fault = list(decoder.disasm(code, pc, _INSTRUCTIONS))
+    if not at_fault:
+        return [*lines, *before, f"  -> {pc:#014x}  {code[:8].hex(' '):<30} (no instruction)"]
+    marks = ["->", *["  "] * len(at_fault)]
+    return [
+        *lines,
+        *before,
+        *(f"  {mark} {_instruction(i)}" for mark, i in zip(marks, at_fault, strict=False)),
+    ]
+
+
+def _instruction(instruction: Any) -> str:
+    code = bytes(instruction.bytes).hex(" ")
+    return f"{instruction.address:#014x}  {code:<30} {instruction.mnemonic} {instruction.op_str}".rstrip()
+
+
+def _read_up_to(process: ProcessDispatcher, address: int, size: int) -> bytes:
+    """*size* bytes of a process's memory, or as many as there are."""
+    for shorter in range(size, 0, -1):
+        try:
+            return process.aspace.read_user(address, shorter)
+        except ZxError:
+            continue
+    return b""
 
 
 def _leaf_caller(process: ProcessDispatcher, image: ElfImage | None, regs: Any) -> list[int]:
@@ -221,10 +259,18 @@ def _place(process: ProcessDispatcher, image: ElfImage | None, pc: int) -> str:
     found = _function(process, image, pc)
     if found is not None:
         return f"{found[0]}+{found[1]:#x}"
-    name = mapping.vmo.name.decode(errors="replace")
-    if name.startswith("vdso"):
-        return f"vdso+{pc - process.vdso_base:#x}"
+    if process.vdso_base and mapping.vmo is process.shared.aspace.vdso_code.vmo:  # type: ignore[union-attr]
+        return _in_vdso(pc - process.vdso_base)
+    name = printable(mapping.vmo.name) or f"vmo {mapping.vmo.koid}"
     return f"{name}+{pc - mapping.base + mapping.vmo_offset:#x}"
+
+
+def _in_vdso(offset: int) -> str:
+    image = vdso_image()
+    for name, start in image.symbols.items():
+        if start <= offset < start + image.sizes[name] and name.startswith("zx_"):
+            return f"{name}+{offset - start:#x} (vdso)"
+    return f"vdso+{offset:#x}"
 
 
 def _mapping(process: ProcessDispatcher, address: int) -> Any:

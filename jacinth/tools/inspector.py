@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from jacinth.kernel.vm.aspace import VmAspace
 
 
+def printable(name: bytes) -> str:
+    """A name as a terminal may show it: programs choose their names, and must not command the terminal with them."""
+    text = name.decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def job_tree(job: JobDispatcher) -> list[str]:
     """The job, and below it its jobs, processes and threads, by koid."""
     return [f"job {job.koid} {_name(job.name)}".rstrip(), *_below(job, "")]
@@ -46,7 +52,7 @@ def _sharing(process: ProcessDispatcher) -> str:
 
 
 def _name(name: bytes) -> str:
-    return f'"{name.decode(errors="replace")}"' if name else ""
+    return f'"{printable(name)}"' if name else ""
 
 
 def address_space(process: ProcessDispatcher) -> list[str]:
@@ -74,7 +80,7 @@ def _part(process: ProcessDispatcher, aspace: VmAspace) -> Iterator[str]:
             yield f"{indent}{region.base:#015x}-{region.base + region.size:#015x}      region"
             continue
         for start, end, access in region.protections():
-            name = region.vmo.name.decode(errors="replace") or f"vmo {region.vmo.koid}"
+            name = printable(region.vmo.name) or f"vmo {region.vmo.koid}"
             yield f"{indent}{start:#015x}-{end:#015x}  {_access(access)} {name}"
 
 

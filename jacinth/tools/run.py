@@ -201,13 +201,14 @@ def _run_on(kernel: Kernel, path: str, data: bytes, arguments: Sequence[str], op
 def _deadlock(root: JobDispatcher) -> Iterator[str]:
     """What every thread waits for."""
     from jacinth.abi.names import flag_names
+    from jacinth.tools.inspector import printable
 
     yield "every thread waits, and nothing is left that could wake one"
     for job in root.walk():
         for process in job.processes():
             for thread in process.threads():
                 what = flag_names("ZX_THREAD_STATE_", thread.info_state)
-                names = f'"{process.name.decode(errors="replace")}", "{thread.name.decode(errors="replace")}"'
+                names = f'"{printable(process.name)}", "{printable(thread.name)}"'
                 yield f"  [{process.koid}.{thread.koid}] {names}: {what}"
 
 
@@ -244,9 +245,7 @@ def _trace(kernel: Kernel, to: str | None) -> Iterator[None]:
             fd = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise _CannotRun(f"cannot write the trace to {to}: {_strerror(error)}", CANNOT_GO_ON) from None
-    tracer = Tracer(_line_writer(fd))
-    attach(kernel.door, tracer)
-    kernel.observers.append(tracer)
+    attach(kernel.door, Tracer(_line_writer(fd)))
     try:
         yield
     finally:

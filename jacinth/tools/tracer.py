@@ -2,8 +2,9 @@
 
     [1034.1036] zx_channel_write(handle=0x2f4a3b87 <channel 1041>, options=0, bytes="hello", num_bytes=5, ...) = ZX_OK
 
-In brackets process and thread by koid; handles with their object's type and koid; behind the arrow what the call
-wrote. A call that had to wait is shown when it returns; `...` stands for a result that never came, since the thread was killed.
+In brackets process and thread by koid; handles with their object's type and koid; behind the arrow what the call wrote. A call
+that had to wait is shown when it returns; `...` stands for a result that never came, since the thread was killed. Exceptions that
+end a process, and the ends of processes, have lines of their own. Calls that the vDSO answers without the kernel are not seen.
 """
 
 from __future__ import annotations
@@ -11,138 +12,316 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from jacinth.abi import SCALARS, STRUCTS, SYSCALLS, ZX_TIME_INFINITE, ZxError
-from jacinth.abi.names import flag_names, object_type_name, rights_names, status_name
+from jacinth.abi import (
+    SCALARS,
+    STRUCTS,
+    SYSCALLS,
+    ZX_OBJ_TYPE_NONE,
+    ZX_TIME_INFINITE,
+    ZX_TIME_INFINITE_PAST,
+    Struct,
+    ZxError,
+)
+from jacinth.abi.names import flag_names, object_type_name, rights_names, signal_names, status_name
 from jacinth.abi.rows import Kind, Param, SyscallRow
+from jacinth.kernel.kernel import KernelObserver
+from jacinth.kernel.thread import ThreadState
+from jacinth.tools.crash import describe
+from jacinth.tools.inspector import printable
 
 if TYPE_CHECKING:
-    from jacinth.kernel.thread import Body, ThreadDispatcher
-    from jacinth.syscalls.door import Call
+    from jacinth.kernel.exception import ExceptionReport
+    from jacinth.kernel.process import ProcessDispatcher
+    from jacinth.kernel.thread import ThreadDispatcher
+    from jacinth.syscalls.door import Call, Door
 
 _MAX_BYTES: Final = 32  # of a buffer
 _MAX_ITEMS: Final = 8  # of an array
+_HEX_FROM: Final = 1 << 32  # smaller numbers are decimal
+_ADDRESSES: Final = ("zx_vaddr_t", "zx_paddr_t", "uintptr_t", "zx_gpaddr_t")
+_TIMES: Final = (
+    "_instant_mono_t",
+    "_instant_boot_t",
+    "zx_time_t",
+    "zx_duration_t",
+    "zx_duration_mono_t",
+    "zx_duration_boot_t",
+)
+# The member of a packet's union that means something.
+_PACKETS: Final = {0: "user", 1: "signal"}
 
 
-class Tracer:
+class Tracer(KernelObserver):
     """Writes a line for each call. *write* gets text without a line end."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
 
-    def called(self, thread: ThreadDispatcher, row: SyscallRow, registers: tuple[int, ...]) -> list[str]:
-        """Before the call: words for what it reads. The answer goes to `returned`."""
-        values = dict(zip((param.name for param in row.params), registers[1:], strict=False))
-        return [
-            self._argument(thread.call, param, values) for param in row.params if param.kind is not Kind.OUT
-        ]
+    def called(self, thread: ThreadDispatcher, row: SyscallRow, registers: tuple[int, ...]) -> _Traced:
+        """Before the call: words for what it is given."""
+        return _Traced(self._write, thread, row, registers)
 
-    def returned(
+    def not_a_call(self, thread: ThreadDispatcher, number: int) -> None:
+        self._write(f"[{thread.process.koid}.{thread.koid}] syscall {number} = ...")
+
+    def on_exception(self, thread: ThreadDispatcher, report: ExceptionReport) -> None:
+        self._write(f"[{thread.process.koid}.{thread.koid}] --- {describe(report)} ---")
+
+    def on_process_exit(self, process: ProcessDispatcher) -> None:
+        code = process.return_code
+        shown = flag_names("ZX_TASK_RETCODE_", code) if -1100 < code <= -1024 else str(code)
+        self._write(f'[{process.koid}] +++ "{printable(process.name)}" ended with {shown} +++')
+
+
+class _Traced:
+    """One call, from its arguments to its line."""
+
+    def __init__(
         self,
+        write: Callable[[str], None],
         thread: ThreadDispatcher,
         row: SyscallRow,
         registers: tuple[int, ...],
-        words: list[str],
-        result: int | None,
     ) -> None:
+        self._write = write
+        self._thread = thread
+        self._call: Call = thread.call
+        self._row = row
+        self._values = {
+            param.name: _number(param, value) for param, value in zip(row.params, registers[1:], strict=False)
+        }
+        # What signals are called depends on the object.
+        self._object_type = ZX_OBJ_TYPE_NONE
+        for param in row.params:
+            if param.kind is Kind.HANDLE:
+                handle = self._call.handles.get(self._values[param.name])
+                if handle is not None:
+                    self._object_type = handle.object.TYPE
+                break
+        # At once: the call may close handles and overwrite memory.
+        words = [self._argument(param) for param in row.params if param.kind is not Kind.OUT]
+        self._line = f"[{thread.process.koid}.{thread.koid}] {row.name}({', '.join(words)})"
+
+    def returned(self, result: int | None) -> None:
         """After the call; *result* None where it never returned."""
-        values = dict(zip((param.name for param in row.params), registers[1:], strict=False))
-        line = f"[{thread.process.koid}.{thread.koid}] {row.name}({', '.join(words)})"
+        row = self._row
         if row.noreturn:
-            self._write(line)
+            self._write(self._line)
             return
         if result is None:
-            self._write(f"{line} = ...")
+            self._write(f"{self._line} = ...")
             return
-        outputs = [
-            word
-            for param in row.params
-            if param.kind in (Kind.OUT, Kind.INOUT)
-            and (word := self._output(thread.call, param, values, result))
-        ]
-        arrow = f" -> {', '.join(outputs)}" if outputs else ""
-        shown = status_name(result) if row.returns == "zx_status_t" else str(result)
-        self._write(f"{line} = {shown}{arrow}")
+        outputs = []
+        for param in row.params:
+            if param.kind in (Kind.OUT, Kind.INOUT) and (word := self._output(param, result)):
+                outputs.append(word)
+        line = self._line
+        if row.returns != "void":
+            line += f" = {status_name(result) if row.returns == 'zx_status_t' else result}"
+        if outputs:
+            line += f" -> {', '.join(outputs)}"
+        self._write(line)
+
+    # Arguments
+
+    def _argument(self, param: Param) -> str:
+        value = self._values[param.name]
+        if param.kind not in (Kind.IN, Kind.INOUT):
+            ctype = "zx_signals_t" if param.name in ("clear_mask", "set_mask") else param.type
+            return f"{param.name}={self._scalar(ctype, value, param.flags)}"
+        if value == 0:
+            return f"{param.name}=NULL"
+        try:
+            shown = self._memory(param, value, self._count(param))
+        except ZxError:
+            return f"{param.name}={value:#x} <cannot be read>"
+        if param.count is None and param.type in SCALARS:
+            return f"{param.name}={value:#x} [{shown}]"  # where a futex is matters as much as what is in it
+        return f"{param.name}={shown}"
+
+    def _count(self, param: Param) -> int:
+        """How many elements the caller gives, or has room for."""
+        count = 1 if param.count is None else self._values[param.count]
+        return count if param.unit is None else count * self._values[param.unit]
+
+    # Outputs
+
+    def _output(self, param: Param, result: int) -> str:
+        """What the call wrote through a pointer; empty where that is nothing, or not known."""
+        address = self._values[param.name]
+        if address == 0:
+            return ""
+        single_number = param.count is None and param.type in SCALARS and param.type != "zx_handle_t"
+        if result < 0 and not single_number:  # single numbers are what documented failures write
+            return ""
+        try:
+            if self._row.name == "zx_object_get_info" and param.name == "buffer":
+                return f"{param.name}={self._info(address)}"
+            count = self._count(param)
+            if param.kind is Kind.OUT and param.count is not None:
+                written = self._written(param, result)
+                if written is None:
+                    return ""
+                count = min(count, written)
+            return f"{param.name}={self._memory(param, address, count)}"
+        except ZxError:
+            return ""
+
+    def _written(self, param: Param, result: int) -> int | None:
+        """How many elements of a buffer were written, or bytes; None where that is not known."""
+        assert param.count is not None
+        if self._row.name == "zx_debuglog_read":
+            return result
+        for name in ("actual_" + param.count.removeprefix("num_"), "actual", "actual_" + param.name):
+            if name in self._values:
+                address = self._values[name]
+                if address == 0:
+                    return None
+                (actual,) = (other for other in self._row.params if other.name == name)
+                size, _ = SCALARS[actual.type]
+                count = int.from_bytes(self._call.memory.read_user(address, size), "little")
+                return count if param.unit is None else count * self._values[param.unit]
+        return self._count(param)
+
+    def _info(self, address: int) -> str:
+        """The records of zx_object_get_info: their type follows from the topic, mostly."""
+        room, actual = self._values["buffer_size"], self._values["actual"]
+        cls = STRUCTS.get(f"zx_{flag_names('ZX_INFO_', self._values['topic']).removeprefix('ZX_').lower()}_t")
+        if cls is None:
+            return _text(self._call.memory.read_user(address, min(room, _MAX_BYTES)), room)
+        count = room // cls.SIZE if actual == 0 else self._call.memory.read_u64(actual)
+        shown = min(count, _MAX_ITEMS)
+        data = self._call.memory.read_user(address, cls.SIZE * shown)
+        items = [self._struct(cls.unpack(data, offset)) for offset in range(0, len(data), cls.SIZE)]
+        return f"[{', '.join(items)}{', ...' if count > shown else ''}]"
 
     # Words
 
-    def _argument(self, call: Call, param: Param, values: dict[str, int]) -> str:
-        value = values[param.name]
-        if param.kind in (Kind.IN, Kind.INOUT):
-            return f"{param.name}={self._memory(call, param, values)}"
-        return f"{param.name}={self._scalar(call, param, value)}"
-
-    def _scalar(self, call: Call, param: Param, value: int) -> str:
-        size, signed = SCALARS[param.type]
-        value &= (1 << size * 8) - 1
-        if signed and value >> (size * 8 - 1):
-            value -= 1 << size * 8
-        if param.kind is Kind.HANDLE or param.type == "zx_handle_t":
-            return _handle(call, value)
-        if param.type == "zx_rights_t":
-            return rights_names(value)
-        if param.type == "zx_status_t":
+    def _scalar(
+        self, ctype: str, value: int, flags: str | None = None, object_type: int | None = None
+    ) -> str:
+        if ctype == "zx_handle_t":
+            return _handle(self._call, value)
+        if ctype == "zx_rights_t":
+            return "ZX_RIGHT_SAME_RIGHTS" if value == 1 << 31 else rights_names(value)
+        if ctype == "zx_status_t":
             return status_name(value)
-        if param.flags is not None:
-            return flag_names(param.flags, value)
-        if value == ZX_TIME_INFINITE and signed:
-            return "ZX_TIME_INFINITE"
-        if param.type in ("zx_vaddr_t", "uintptr_t", "zx_signals_t") or value > 1 << 32:
+        if ctype == "zx_signals_t":
+            return signal_names(self._object_type if object_type is None else object_type, value)
+        if ctype == "zx_obj_type_t":
+            return flag_names("ZX_OBJ_TYPE_", value)
+        if flags is not None:
+            return flag_names(flags, value)
+        if ctype.endswith(_TIMES):
+            return _time(value)
+        if ctype in _ADDRESSES or abs(value) >= _HEX_FROM:
             return f"{value:#x}"
         return str(value)
 
-    def _memory(self, call: Call, param: Param, values: dict[str, int]) -> str:
-        address = values[param.name]
-        if address == 0:
-            return "NULL"
-        count = 1 if param.count is None else values[param.count]
-        if param.unit is not None:
-            count *= values[param.unit]
-        try:
-            return self._elements(call, param, address, count)
-        except ZxError:
-            return f"{address:#x}"
-
-    def _elements(self, call: Call, param: Param, address: int, count: int) -> str:
+    def _memory(self, param: Param, address: int, count: int) -> str:
+        """The elements at an address, the first ones of many: INVALID_ARGS where they cannot be read."""
+        if param.type not in STRUCTS and (param.type not in SCALARS or param.type == "uint8_t"):
+            return _text(self._call.memory.read_user(address, min(count, _MAX_BYTES)), count)
+        shown = min(count, _MAX_ITEMS)
         if param.type in STRUCTS:
             cls = STRUCTS[param.type]
-            data = call.memory.read_user(address, cls.SIZE * min(count, _MAX_ITEMS))
-            items = [repr(cls.unpack(data, offset)) for offset in range(0, len(data), cls.SIZE)]
-        elif param.type in SCALARS and param.type != "uint8_t":
+            data = self._call.memory.read_user(address, cls.SIZE * shown)
+            items = [self._struct(cls.unpack(data, offset)) for offset in range(0, len(data), cls.SIZE)]
+        else:
             size, signed = SCALARS[param.type]
-            data = call.memory.read_user(address, size * min(count, _MAX_ITEMS))
+            data = self._call.memory.read_user(address, size * shown)
             numbers = [
                 int.from_bytes(data[i : i + size], "little", signed=signed) for i in range(0, len(data), size)
             ]
-            items = [self._scalar(call, param, number) for number in numbers]
-        else:
-            return _text(call.memory.read_user(address, min(count, _MAX_BYTES)), count)
+            items = [self._scalar(param.type, number) for number in numbers]
         if param.count is None:
             return items[0]
-        return f"[{', '.join(items)}{', ...' if count > _MAX_ITEMS else ''}]"
+        return f"[{', '.join(items)}{', ...' if count > shown else ''}]"
 
-    def _output(self, call: Call, param: Param, values: dict[str, int], result: int) -> str:
-        """What the call wrote through a pointer; empty where that is not known."""
-        address = values[param.name]
-        # A failed call is trusted only with single numbers: those are what documented failures write.
-        if address == 0 or (result < 0 and (param.count is not None or param.type == "zx_handle_t")):
-            return ""
-        if param.count is not None and param.kind is Kind.OUT:
-            actual = values.get("actual_" + param.count.removeprefix("num_"), values.get("actual", 0))
-            if not actual:
-                return ""
-            try:
-                count = (
-                    call.memory.read_u64(actual)
-                    if "num_" not in param.count
-                    else call.memory.read_u32(actual)
-                )
-                count = min(count, values[param.count]) * (
-                    values[param.unit] if param.unit is not None else 1
-                )
-                return f"{param.name}={self._elements(call, param, address, count)}"
-            except ZxError:
-                return ""
-        return f"{param.name}={self._memory(call, param, values)}"
+    def _struct(self, value: Struct) -> str:
+        words = []
+        object_type = ZX_OBJ_TYPE_NONE
+        packet = type(value).__name__ == "zx_port_packet_t"
+        for name, ctype, _, count in value.fields:
+            member: Any = getattr(value, name)
+            if name.startswith(("padding", "reserved", "unused")):
+                continue
+            if packet and ctype == "uint8_t":
+                name = _PACKETS.get(value.type & 0xFF, name)
+                member = getattr(value, name)
+            if ctype == "zx_handle_t" and count is None:
+                handle = self._call.handles.get(member)
+                object_type = ZX_OBJ_TYPE_NONE if handle is None else handle.object.TYPE
+            if packet and name == "type":
+                words.append(f"type={flag_names('ZX_PKT_TYPE_', member)}")
+            else:
+                words.append(f"{name}={self._member(ctype, member, object_type)}")
+        return "{" + ", ".join(words) + "}"
+
+    def _member(self, ctype: str, member: Any, object_type: int) -> str:
+        if isinstance(member, Struct):
+            return self._struct(member)
+        if isinstance(member, bytes):
+            return _text(member[:_MAX_BYTES], len(member))
+        if isinstance(member, list):
+            return f"[{', '.join(self._member(ctype, item, object_type) for item in member[:_MAX_ITEMS])}]"
+        if ctype in SCALARS:
+            return self._scalar(ctype, int(member), None, object_type)
+        return f"{member:#x}" if isinstance(member, int) else str(member)
+
+
+class _Pending:
+    """A call that waits: the coroutine that the door left in the thread, and its line when it ends."""
+
+    def __init__(self, coroutine: Any, traced: _Traced) -> None:
+        self._coroutine = coroutine
+        self._traced = traced
+
+    def send(self, value: None) -> Any:
+        try:
+            return self._coroutine.send(value)
+        except StopIteration as end:
+            self._traced.returned(end.value)
+            raise
+
+    def close(self) -> None:
+        """The thread is killed in its call."""
+        self._traced.returned(None)
+        self._coroutine.close()
+
+
+def attach(door: Door, tracer: Tracer) -> None:
+    """Let *tracer* look at everything that comes through *door* from guests."""
+    enter = door.enter
+
+    def traced(thread: ThreadDispatcher) -> int | None:
+        assert thread.context is not None
+        registers = thread.context.syscall()
+        if registers[0] >= len(SYSCALLS):
+            tracer.not_a_call(thread, registers[0])
+            return enter(thread)
+        door.call_of(thread)
+        call = tracer.called(thread, SYSCALLS[registers[0]], registers)
+        result = enter(thread)
+        if result is None:
+            pending: Any = _Pending(thread.coroutine, call)
+            thread.coroutine = pending
+        else:
+            # A call that has killed its own thread never returns.
+            call.returned(result if thread.state is ThreadState.RUNNING else None)
+        return result
+
+    door.kernel.syscall = traced
+    door.kernel.observers.append(tracer)
+
+
+def _number(param: Param, register: int) -> int:
+    """A register as the call takes it: cut to the C type."""
+    if param.kind not in (Kind.SCALAR, Kind.HANDLE):
+        return register
+    size, signed = SCALARS[param.type]
+    value = register & (1 << size * 8) - 1
+    return value - (1 << size * 8) if signed and value >> (size * 8 - 1) else value
 
 
 def _handle(call: Call, value: int) -> str:
@@ -152,7 +331,17 @@ def _handle(call: Call, value: int) -> str:
     return f"{value:#x} <{object_type_name(handle.object.TYPE).lower()} {handle.object.koid}>"
 
 
+def _time(ns: int) -> str:
+    if ns == ZX_TIME_INFINITE:
+        return "ZX_TIME_INFINITE"
+    if ns == ZX_TIME_INFINITE_PAST:
+        return "ZX_TIME_INFINITE_PAST"
+    seconds, rest = divmod(abs(ns), 1_000_000_000)
+    return f"{'-' if ns < 0 else ''}{seconds}.{rest:09}".rstrip("0").rstrip(".") + "s"
+
+
 def _text(data: bytes, size: int) -> str:
+    """At most the first bytes of a buffer of *size* bytes, as in C."""
     text = "".join(
         chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else _ESCAPES.get(byte, f"\\x{byte:02x}")
         for byte in data
@@ -161,47 +350,3 @@ def _text(data: bytes, size: int) -> str:
 
 
 _ESCAPES: Final = {10: "\\n", 13: "\\r", 9: "\\t", 0: "\\0", 34: '\\"', 92: "\\\\"}
-
-
-def attach(door: Any, tracer: Tracer) -> None:
-    """Let *tracer* look at everything that comes through *door* from guests."""
-    enter = door.enter
-
-    def traced(thread: ThreadDispatcher) -> int | None:
-        registers = thread.context.syscall()  # type: ignore[union-attr]
-        number = registers[0]
-        if number >= len(SYSCALLS):
-            result: int | None = enter(thread)
-            tracer._write(
-                f"[{thread.process.koid}.{thread.koid}] syscall {number} = {status_name(result or 0)}"
-            )
-            return result
-        row = SYSCALLS[number]
-        door.call_of(thread)
-        words = tracer.called(thread, row, registers)
-        result = enter(thread)
-        if result is None:
-            assert thread.coroutine is not None
-            thread.coroutine = _finish(tracer, thread, row, registers, words, thread.coroutine)
-        else:
-            tracer.returned(thread, row, registers, words, result)
-        return result
-
-    door.kernel.syscall = traced
-
-
-async def _finish(
-    tracer: Tracer,
-    thread: ThreadDispatcher,
-    row: SyscallRow,
-    registers: tuple[int, ...],
-    words: list[str],
-    coroutine: Body,
-) -> Any:
-    """Await the call's own coroutine, then write the line."""
-    result = None
-    try:
-        result = await coroutine
-        return result
-    finally:
-        tracer.returned(thread, row, registers, words, result)
