@@ -211,4 +211,9 @@ def syscalls(only: str | None, markdown: bool) -> None:
     """Every system call with its parameters and state."""
     from jacinth.tools import syscalls_table
 
-    click.echo(syscalls_table.markdown() if markdown else syscalls_table.text(only))
+    if markdown:
+        click.echo(syscalls_table.markdown())
+    elif sys.stdout is not None and sys.stdout.isatty():
+        syscalls_table.show(only)
+    else:
+        click.echo(syscalls_table.text(only))

@@ -207,7 +207,7 @@ def _deadlock(root: JobDispatcher) -> Iterator[str]:
     for job in root.walk():
         for process in job.processes():
             for thread in process.threads():
-                what = flag_names("ZX_THREAD_STATE_", thread.info_state)
+                what = flag_names("ZX_THREAD_STATE_BLOCKED_", thread.info_state)
                 names = f'"{printable(process.name)}", "{printable(thread.name)}"'
                 yield f"  [{process.koid}.{thread.koid}] {names}: {what}"
 

@@ -1,4 +1,7 @@
-"""The coverage table: every system call, and whether it is implemented."""
+"""The coverage table: every system call, and whether it is implemented.
+
+`python -m jacinth.tools.syscalls_table` brings docs/syscalls.md and the summary in README.md up to date.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from jacinth.syscalls import table as _registered  # noqa: F401  # registers eve
 from jacinth.syscalls.door import is_implemented
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "syscalls.md"
-_README: Final = Path(__file__).parents[2] / "README.md"
+README: Final = PAGE.parents[1] / "README.md"
+# The summary stands between these.
+_BEGIN: Final = "<!-- coverage: python -m jacinth.tools.syscalls_table -->\n"
+_END: Final = "\n<!-- end of coverage -->"
 
 
 def state(row: SyscallRow) -> str:
@@ -37,14 +43,37 @@ def _parameter(param: Param) -> str:
             return f"{param.type} {param.name}"
 
 
+def selected(only: str | None) -> list[SyscallRow]:
+    """Rows of *only* the "missing" calls, the "implemented" ones, or all."""
+    return [row for row in SYSCALLS if only is None or (only == "missing") == (state(row) == "missing")]
+
+
 def text(only: str | None = None) -> str:
     """A line for each call, and a summary."""
-    lines = []
-    for row in SYSCALLS:
-        is_missing = state(row) == "missing"
-        if only is None or (only == "missing") == is_missing:
-            lines.append(f"{row.number:>4}  {state(row):<12} {row.family:<11} {declaration(row)}")
+    lines = [
+        f"{row.number:>4}  {state(row):<12} {row.family:<11} {declaration(row)}" for row in selected(only)
+    ]
     return "\n".join([*lines, "", summary()])
+
+
+def show(only: str | None = None) -> None:
+    """The same on a terminal, in colours and as wide as it is."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    styles = {"implemented": "green", "vdso": "cyan", "missing": "red"}
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("number", justify="right")
+    for column in ("state", "family", "call"):
+        table.add_column(column)
+    for row in selected(only):
+        call = Text(declaration(row))
+        call.highlight_words([row.name], "bold")
+        table.add_row(str(row.number), Text(state(row), styles[state(row)]), row.family, call)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"\n{summary()}")
 
 
 def summary() -> str:
@@ -71,11 +100,25 @@ def markdown() -> str:
     head = [
         "# System calls",
         "",
-        "Made by `jacinth syscalls --markdown` from the table in `jacinth/abi/table.py`.",
+        "Made by `python -m jacinth.tools.syscalls_table` from the table in `jacinth/abi/table.py`. A missing call answers",
+        "`ZX_ERR_NOT_SUPPORTED`.",
         "",
         summary(),
+        "",
+        families(),
         "",
         "| number | call | family | state |",
         "| --- | --- | --- | --- |",
     ]
     return "\n".join([*head, *rows])
+
+
+def readme(page: str) -> str:
+    """The text of README.md with today's summary in its place. Raises ValueError where it has none."""
+    start = page.index(_BEGIN) + len(_BEGIN)
+    return page[:start] + summary() + page[page.index(_END, start) :]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(markdown() + "\n")
+    README.write_text(readme(README.read_text()))

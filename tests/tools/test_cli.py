@@ -280,9 +280,10 @@ def test_syscalls_lists_every_call() -> None:
 
 
 def test_the_page_of_system_calls_is_current() -> None:
-    assert syscalls_table.PAGE.read_text() == syscalls_table.markdown() + "\n", (
-        "run: jacinth syscalls --markdown > docs/syscalls.md"
-    )
+    command = "run: python -m jacinth.tools.syscalls_table"
+    assert syscalls_table.PAGE.read_text() == syscalls_table.markdown() + "\n", command
+    page = syscalls_table.README.read_text()
+    assert page == syscalls_table.readme(page), command
 
 
 def test_cc_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
