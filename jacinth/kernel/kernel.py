@@ -132,7 +132,10 @@ class Kernel:
     # Scheduling
 
     def make_ready(self, thread: ThreadDispatcher) -> None:
-        self.ready.append(thread)
+        """Let *thread* run when its turn comes. It may be in the queue already, from before it was suspended."""
+        if not thread.queued:
+            thread.queued = True
+            self.ready.append(thread)
 
     def _pick(self) -> ThreadDispatcher | None:
         """The next thread to run, letting time pass while there is none; None where it is the host's turn."""
@@ -151,6 +154,7 @@ class Kernel:
                     index = self.random.randrange(len(ready))
                     thread = ready[index]
                     del ready[index]
+                thread.queued = False
                 if thread is self._host:
                     return None
                 if thread.state is ThreadState.RUNNING:  # it may have been killed or suspended since it was queued
@@ -218,7 +222,8 @@ class Kernel:
                 if thread.suspend_count:
                     thread.park()
                     return None
-                self.ready.append(thread)
+                if thread.waiter is None:
+                    self.make_ready(thread)
                 return None
             if thread.coroutine is None:
                 return thread.context
@@ -323,6 +328,7 @@ class Kernel:
             interrupted, self.current = self.current, host
             if interrupted is not None and interrupted.state is ThreadState.RUNNING and interrupted.waiter is None:
                 # An exception (Ctrl-C, a deadlock) has ended the loop in the middle of a thread's turn.
+                interrupted.queued = True
                 self.ready.appendleft(interrupted)
             if host.waiter is not None:
                 if host.waiter.timer is not None:

@@ -90,6 +90,7 @@ class ThreadDispatcher(SoloDispatcher):
         "exception",
         "is_body",
         "process",
+        "queued",
         "runtime",
         "state",
         "suspend_count",
@@ -108,6 +109,7 @@ class ThreadDispatcher(SoloDispatcher):
         self.exception: ExceptionReport | None = None  # the one it is in, or died of
         # Something besides running on has to be done with this thread at the next boundary: kill, suspend, yield.
         self.attention = False
+        self.queued = False  # it is in the kernel's queue of threads that can run
         self.runtime = 0  # ns on a CPU
         self.call: Any = None  # the door keeps here what it needs for this thread's calls
         self._name = name
