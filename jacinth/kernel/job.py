@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from jacinth.abi import (
     ZX_DEFAULT_JOB_RIGHTS,
+    ZX_EXCEPTION_CHANNEL_JOB_DEBUGGER_MAX_COUNT,
+    ZX_EXCEPTION_CHANNEL_TYPE_JOB,
+    ZX_EXCEPTION_CHANNEL_TYPE_JOB_DEBUGGER,
     ZX_JOB_NO_CHILDREN,
     ZX_JOB_NO_JOBS,
     ZX_JOB_NO_PROCESSES,
@@ -22,10 +25,12 @@ from jacinth.abi import (
     Status,
     ZxError,
 )
+from jacinth.kernel.exception import Exceptionate
 from jacinth.kernel.object import SoloDispatcher
 from jacinth.kernel.policy import ROOT_POLICY, JobPolicy
 
 if TYPE_CHECKING:
+    from jacinth.kernel.ipc.channel import ChannelDispatcher
     from jacinth.kernel.kernel import Kernel
     from jacinth.kernel.process import ProcessDispatcher
 
@@ -52,10 +57,12 @@ class JobDispatcher(SoloDispatcher):
     DEFAULT_RIGHTS = ZX_DEFAULT_JOB_RIGHTS
 
     __slots__ = (
+        "_debug_exceptionates",
         "_jobs",
         "_name",
         "_processes",
         "aggregated_runtime",
+        "exceptionate",
         "kill_on_oom",
         "max_height",
         "parent",
@@ -77,6 +84,9 @@ class JobDispatcher(SoloDispatcher):
         # Children by koid, oldest first; None until there are any, since most jobs of a large tree are leaves.
         self._jobs: dict[int, JobDispatcher] | None = None
         self._processes: dict[int, ProcessDispatcher] | None = None
+        # The same for its exception handlers; of debuggers it may have several, oldest first.
+        self.exceptionate: Exceptionate | None = None
+        self._debug_exceptionates: list[Exceptionate] | None = None
 
     @classmethod
     def create_root(cls, kernel: Kernel) -> JobDispatcher:
@@ -146,6 +156,9 @@ class JobDispatcher(SoloDispatcher):
 
     def _leave_tree(self) -> None:
         """Nobody refers to this job any more, or it is dead."""
+        for exceptionate in (self.exceptionate, *self.debug_exceptionates()):
+            if exceptionate is not None:
+                exceptionate.close()
         if self.parent is not None:
             self.parent._remove_job(self)
 
@@ -229,6 +242,37 @@ class JobDispatcher(SoloDispatcher):
     def kill_for_critical_process(self) -> None:
         """A process that is critical to this job has ended."""
         self.kill(ZX_TASK_RETCODE_CRITICAL_PROCESS_KILL)
+
+    # Exceptions
+
+    def bind_exceptions(
+        self, channel: ChannelDispatcher, thread_rights: int, process_rights: int, *, debugger: bool
+    ) -> None:
+        """Send exceptions below this job to *channel*, or to one *debugger* more the starts of processes.
+
+        Errors, in order: BAD_STATE a dead job; ALREADY_BOUND.
+        """
+        if self.state is JobState.DEAD:
+            raise ZxError(Status.BAD_STATE)
+        if not debugger:
+            if self.exceptionate is None:
+                self.exceptionate = Exceptionate(ZX_EXCEPTION_CHANNEL_TYPE_JOB)
+            self.exceptionate.bind(channel, thread_rights, process_rights)
+            return
+        debuggers = [exceptionate for exceptionate in self.debug_exceptionates() if exceptionate.bound]
+        if len(debuggers) >= ZX_EXCEPTION_CHANNEL_JOB_DEBUGGER_MAX_COUNT:
+            raise ZxError(Status.ALREADY_BOUND)
+        exceptionate = Exceptionate(ZX_EXCEPTION_CHANNEL_TYPE_JOB_DEBUGGER)
+        exceptionate.bind(channel, thread_rights, process_rights)
+        self._debug_exceptionates = [*debuggers, exceptionate]
+
+    def debug_exceptionates(self) -> Iterator[Exceptionate]:
+        """Where its debuggers listen, oldest first, as they are now."""
+        return iter(tuple(self._debug_exceptionates or ()))
+
+    @property
+    def debugger_attached(self) -> bool:
+        return any(exceptionate.bound for exceptionate in self.debug_exceptionates())
 
     # Policy
 

@@ -26,7 +26,7 @@ from jacinth.abi import (
     ZX_TASK_RETCODE_EXCEPTION_KILL,
     ZxError,
 )
-from jacinth.kernel.exception import ExceptionReport
+from jacinth.kernel.exception import ExceptionReport, announce_exit, handle, policy_error
 from jacinth.kernel.ipc.debuglog import DebugLog
 from jacinth.kernel.job import JobDispatcher
 from jacinth.kernel.thread import ThreadDispatcher, ThreadState
@@ -88,7 +88,12 @@ class Kernel:
     """A booted kernel without a door: `syscalls.door` makes it answer system calls."""
 
     def __init__(
-        self, memory: PhysicalMemory, engine: Engine, clock: Clock, seed: int | None = None, strict: bool = False
+        self,
+        memory: PhysicalMemory,
+        engine: Engine,
+        clock: Clock,
+        seed: int | None = None,
+        strict: bool = False,
     ) -> None:
         self.memory = memory
         self.zero_frame = memory.allocate()  # what a read of a page that is not committed sees; never written
@@ -128,7 +133,6 @@ class Kernel:
         """Random bytes: the host's, or with a seed those that follow from it."""
         return os.urandom(size) if self.seed is None else self.random.randbytes(size)
 
-
     # Scheduling
 
     def make_ready(self, thread: ThreadDispatcher) -> None:
@@ -157,7 +161,8 @@ class Kernel:
                 thread.queued = False
                 if thread is self._host:
                     return None
-                if thread.state is ThreadState.RUNNING:  # it may have been killed or suspended since it was queued
+                # It may have been killed or suspended since it was queued; one that exits may be handling that.
+                if thread.state is ThreadState.RUNNING or thread.handling:
                     return thread
             deadline = timers.next_deadline()
             wanted = self._wanted_inputs()
@@ -203,6 +208,7 @@ class Kernel:
                 if context is not None:
                     return context
                 thread.runtime += self.clock.now() - self._picked_at
+            self.current = None  # what timers and inputs do now is nobody's doing
             thread = self.current = self._pick()
             if thread is None:
                 return None
@@ -216,19 +222,38 @@ class Kernel:
         while True:
             if thread.attention:
                 thread.attention = False
-                if thread.state is ThreadState.DYING:
-                    thread.finish()
+                if not self._attend(thread):
                     return None
-                if thread.suspend_count:
-                    thread.park()
-                    return None
-                if thread.waiter is None:
-                    self.make_ready(thread)
-                return None
-            if thread.coroutine is None:
+            elif thread.coroutine is None:
                 return thread.context
-            if not self._step(thread):
+            elif not self._step(thread):
                 return None
+
+    def _attend(self, thread: ThreadDispatcher) -> bool:
+        """Something besides running on has to be done with *thread*. Answers whether it goes on at once.
+
+        In this order: a kill; an exception that a handler has; an exception to be raised; a suspension; the others' turn.
+        """
+        if thread.state is ThreadState.DYING and not thread.exiting:
+            thread.finish()
+            return False
+        if thread.handling or thread.in_exception is not None:
+            return thread.waiter is None
+        if thread.state is ThreadState.DYING:
+            if thread.exit_announced or not thread.process.debug_exceptionate.bound:
+                thread.finish()
+                return False
+            thread.exit_announced = True
+            thread.interrupt(announce_exit(thread))
+            return True
+        if thread.coroutine is None and thread.take_pending():
+            return True
+        if thread.suspend_count:
+            thread.park()
+            return False
+        if thread.waiter is None:
+            self.make_ready(thread)
+        return False
 
     def _step(self, thread: ThreadDispatcher) -> bool:
         """Drive the thread's coroutine to its next stop. Answers whether the thread can go on at once."""
@@ -237,15 +262,20 @@ class Kernel:
         try:
             stop = coroutine.send(None)
         except StopIteration as end:
+            if thread.handling:
+                thread.end_interruption()
+                return True
             thread.coroutine = None
             if thread.is_body:
                 self._body_returned(thread, end.value)
             elif end.value is not None and thread.context is not None:
                 thread.context.set_result(end.value)
+            if thread.pending is not None:
+                thread.attention = True
             return True
         except Exception as error:
             thread.coroutine = None
-            if not thread.is_body:
+            if not thread.is_body or thread.handling:
                 raise
             self._body_failed(thread, error)
             return True
@@ -255,14 +285,17 @@ class Kernel:
                 thread.block_on(stop)
                 return True
             return not thread.block_on(stop)
-        thread.attention = True  # a checkpoint
+        # A checkpoint: a system call of a body is over.
+        thread.attention = True
+        if thread.state is ThreadState.RUNNING:
+            thread.take_pending()
         return True
 
     def _body_returned(self, thread: ThreadDispatcher, value: Any) -> None:
         """A body that returns a number exits its process with it; one that returns nothing exits its thread."""
         if isinstance(value, int):
             thread.process.kill(value)
-        thread.kill()
+        thread.exit()
 
     def _body_failed(self, thread: ThreadDispatcher, error: Exception) -> None:
         self.report(f"body of thread {thread.koid} failed", error)
@@ -300,7 +333,7 @@ class Kernel:
                         synth_code=error.status & 0xFFFF_FFFF,
                     ),
                 )
-            if not thread.attention:
+            if not (thread.attention or thread.handling):
                 return thread.context
         elif isinstance(exit_, Preempted):
             self._tick(_QUANTUM_NS)
@@ -326,7 +359,11 @@ class Kernel:
         finally:
             self._host = None
             interrupted, self.current = self.current, host
-            if interrupted is not None and interrupted.state is ThreadState.RUNNING and interrupted.waiter is None:
+            if (
+                interrupted is not None
+                and interrupted.state is ThreadState.RUNNING
+                and interrupted.waiter is None
+            ):
                 # An exception (Ctrl-C, a deadlock) has ended the loop in the middle of a thread's turn.
                 interrupted.queued = True
                 self.ready.appendleft(interrupted)
@@ -338,8 +375,16 @@ class Kernel:
     # Exceptions
 
     def raise_exception(self, thread: ThreadDispatcher, report: ExceptionReport) -> None:
-        """*thread* has run into an exception. Nobody handles it: its process is killed."""
-        thread.exception = report
+        """*thread*, which is the current one and at a boundary, has run into an exception."""
+        thread.interrupt(handle(thread, report))
+
+    def policy_exception(self, code: int, data: int = 0) -> None:
+        """The current thread, if any, has done what is forbidden, a ZX_EXCP_POLICY_CODE_*: raised when its system call is over."""
+        if self.current is not None:
+            self.current.policy_exception(policy_error(code, data))
+
+    def unhandled_exception(self, thread: ThreadDispatcher, report: ExceptionReport) -> None:
+        """No handler has resumed *thread*: its process is killed."""
         for observer in self.observers:
             observer.on_exception(thread, report)
         thread.process.kill(ZX_TASK_RETCODE_EXCEPTION_KILL)

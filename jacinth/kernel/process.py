@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jacinth.abi import (
     ZX_DEFAULT_PROCESS_RIGHTS,
+    ZX_EXCEPTION_CHANNEL_TYPE_DEBUGGER,
+    ZX_EXCEPTION_CHANNEL_TYPE_PROCESS,
     ZX_EXCP_POLICY_CODE_NEW_IOB,
-    ZX_EXCP_POLICY_ERROR,
     ZX_OBJ_TYPE_PROCESS,
     ZX_POL_ACTION_ALLOW,
     ZX_POL_ACTION_ALLOW_EXCEPTION,
@@ -27,7 +28,7 @@ from jacinth.abi import (
     Status,
     ZxError,
 )
-from jacinth.kernel.exception import ExceptionReport
+from jacinth.kernel.exception import Exceptionate
 from jacinth.kernel.handle import Handle, HandleTable
 from jacinth.kernel.ipc.futex import FutexContext
 from jacinth.kernel.object import SoloDispatcher
@@ -120,6 +121,8 @@ class ProcessDispatcher(SoloDispatcher):
         "critical_retcode_nonzero",
         "critical_to",
         "debug_addr",
+        "debug_exceptionate",
+        "exceptionate",
         "exited_runtime",
         "job",
         "policy",
@@ -133,7 +136,12 @@ class ProcessDispatcher(SoloDispatcher):
     )
 
     def __init__(
-        self, job: JobDispatcher, name: bytes, shared: SharedState, shareable: bool, restricted: VmAspace | None
+        self,
+        job: JobDispatcher,
+        name: bytes,
+        shared: SharedState,
+        shareable: bool,
+        restricted: VmAspace | None,
     ) -> None:
         super().__init__(job.kernel)
         self._name = name
@@ -155,6 +163,8 @@ class ProcessDispatcher(SoloDispatcher):
         self.exited_runtime = 0  # ns of CPU time of threads that are gone
         self.debug_addr = 0
         self.break_on_load = 0
+        self.exceptionate = Exceptionate(ZX_EXCEPTION_CHANNEL_TYPE_PROCESS)
+        self.debug_exceptionate = Exceptionate(ZX_EXCEPTION_CHANNEL_TYPE_DEBUGGER)
 
     @classmethod
     def create(cls, job: JobDispatcher, name: bytes, *, shareable: bool) -> ProcessDispatcher:
@@ -280,7 +290,7 @@ class ProcessDispatcher(SoloDispatcher):
     ) -> None:
         """Start *thread*, on a context or a body: BAD_STATE."""
         self.check_can_add(first=first)
-        thread.make_runnable(context, body, self.suspend_count > 0)
+        thread.make_runnable(context, body, self.suspend_count > 0, self.state is ProcessState.INITIAL)
         self._threads[thread.koid] = thread
         if self.state is ProcessState.INITIAL:
             self.start_time = self.kernel.clock.now()
@@ -329,6 +339,8 @@ class ProcessDispatcher(SoloDispatcher):
         self.shared.leave()
         if self.restricted is not None:
             self.restricted.destroy()
+        self.exceptionate.close()
+        self.debug_exceptionate.close()
         self.update_signals(0, ZX_PROCESS_TERMINATED)
         self.kernel.on_process_exit(self)
         self.job.remove_process(self)
@@ -373,12 +385,10 @@ class ProcessDispatcher(SoloDispatcher):
         if action == ZX_POL_ACTION_ALLOW:
             return
         if action in (ZX_POL_ACTION_ALLOW_EXCEPTION, ZX_POL_ACTION_DENY_EXCEPTION):
-            current = self.kernel.current
-            if current is not None:
-                # A condition is its own code, but for those that came after codes that are no condition.
-                new = condition >= ZX_POL_NEW_IOB
-                code = condition - ZX_POL_NEW_IOB + ZX_EXCP_POLICY_CODE_NEW_IOB if new else condition
-                self.kernel.raise_exception(current, ExceptionReport(ZX_EXCP_POLICY_ERROR, synth_code=code))
+            # A condition is its own code, but for those that came after codes that are no condition.
+            new = condition >= ZX_POL_NEW_IOB
+            code = condition - ZX_POL_NEW_IOB + ZX_EXCP_POLICY_CODE_NEW_IOB if new else condition
+            self.kernel.policy_exception(code)
         elif action == ZX_POL_ACTION_KILL:
             self.kill(ZX_TASK_RETCODE_POLICY_KILL)
         if action in (ZX_POL_ACTION_DENY, ZX_POL_ACTION_DENY_EXCEPTION, ZX_POL_ACTION_KILL):

@@ -4,6 +4,8 @@
                           |                              |
                           +--------- kill, exit ---------+--> DYING --> DEAD
 
+A thread in an exception is RUNNING (DYING where it exits): it waits for its handler, and is suspended only after that.
+
 A thread's body is machine code in a context of the engine, or a Python coroutine. To the kernel the two are the same: both make
 system calls with numbers for handles, both block by awaiting a `Waiter`, both can be killed at any await. A system call of
 machine code that blocks is a coroutine too, kept in `coroutine` until it has its answer.
@@ -19,8 +21,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jacinth.abi import (
     ZX_DEFAULT_THREAD_RIGHTS,
+    ZX_EXCEPTION_CHANNEL_TYPE_NONE,
+    ZX_EXCEPTION_CHANNEL_TYPE_THREAD,
     ZX_OBJ_TYPE_THREAD,
     ZX_THREAD_RUNNING,
+    ZX_THREAD_STATE_BLOCKED_EXCEPTION,
     ZX_THREAD_STATE_DEAD,
     ZX_THREAD_STATE_DYING,
     ZX_THREAD_STATE_NEW,
@@ -32,7 +37,8 @@ from jacinth.abi import (
     Status,
     ZxError,
 )
-from jacinth.kernel.exception import ExceptionReport
+from jacinth.kernel import exception
+from jacinth.kernel.exception import Exceptionate, ExceptionDispatcher, ExceptionReport
 from jacinth.kernel.object import SoloDispatcher
 from jacinth.kernel.wait import Waiter
 
@@ -88,7 +94,15 @@ class ThreadDispatcher(SoloDispatcher):
         "context",
         "coroutine",
         "exception",
+        "exception_channel_type",
+        "exceptionate",
+        "exit_announced",
+        "exiting",
+        "handling",
+        "in_exception",
+        "interrupted",
         "is_body",
+        "pending",
         "process",
         "queued",
         "runtime",
@@ -103,10 +117,23 @@ class ThreadDispatcher(SoloDispatcher):
         self.state = ThreadState.INITIAL
         self.suspend_count = 0
         self.context: Context | None = None  # of machine code, while the thread lives
-        self.coroutine: Body | None = None  # a Python body, or a system call of machine code that has not returned yet
+        self.coroutine: Body | None = (
+            None  # a Python body, or a system call of machine code that has not returned yet
+        )
         self.is_body = False
         self.waiter: Waiter | None = None  # what it is blocked on
-        self.exception: ExceptionReport | None = None  # the one it is in, or died of
+        # Exceptions. Where one is being handled, that is what `coroutine` does, and what it did before is kept in `interrupted`.
+        self.exception: ExceptionReport | None = None  # the last one
+        self.exceptionate = Exceptionate(ZX_EXCEPTION_CHANNEL_TYPE_THREAD)
+        self.handling = False
+        self.interrupted: Body | None = None
+        self.in_exception: ExceptionDispatcher | None = None  # the one that a handler has
+        self.exception_channel_type = ZX_EXCEPTION_CHANNEL_TYPE_NONE  # and through what kind of channel
+        self.pending: ExceptionReport | None = (
+            None  # raised in a system call, to be handled when the call is over
+        )
+        self.exiting = False  # by itself, not killed
+        self.exit_announced = False
         # Something besides running on has to be done with this thread at the next boundary: kill, suspend, yield.
         self.attention = False
         self.queued = False  # it is in the kernel's queue of threads that can run
@@ -147,6 +174,8 @@ class ThreadDispatcher(SoloDispatcher):
             case ThreadState.INITIAL:
                 return ZX_THREAD_STATE_NEW
             case ThreadState.RUNNING:
+                if self.handling or self.in_exception is not None:
+                    return ZX_THREAD_STATE_BLOCKED_EXCEPTION
                 return self.waiter.reason if self.waiter is not None else ZX_THREAD_STATE_RUNNING
             case ThreadState.SUSPENDED:
                 return ZX_THREAD_STATE_SUSPENDED
@@ -167,8 +196,8 @@ class ThreadDispatcher(SoloDispatcher):
 
     # Start and end
 
-    def make_runnable(self, context: Context | None, body: Body | None, suspended: bool) -> None:
-        """The process has taken the thread in: run. BAD_STATE where it was started before."""
+    def make_runnable(self, context: Context | None, body: Body | None, suspended: bool, first: bool) -> None:
+        """The process has taken the thread in, as its *first* or any: run. BAD_STATE where it was started before."""
         if self.state is not ThreadState.INITIAL:
             raise ZxError(Status.BAD_STATE)
         self.context = context
@@ -177,7 +206,10 @@ class ThreadDispatcher(SoloDispatcher):
         if suspended:
             self.suspend_count += 1
         self._set_state(ThreadState.RUNNING)
-        if self.suspend_count:
+        if exception.is_start_watched(self.process, first=first):
+            self.interrupt(exception.announce_start(self, first=first))
+            self.kernel.make_ready(self)
+        elif self.suspend_count:
             self._set_state(ThreadState.SUSPENDED)
         else:
             self.kernel.make_ready(self)
@@ -202,19 +234,35 @@ class ThreadDispatcher(SoloDispatcher):
         """Run a Python coroutine as the thread: BAD_STATE as for machine code."""
         self.process.add_thread(self, None, body, first=first)
 
-    def stopped_context(self) -> Context:
-        """The registers, while the thread is suspended: BAD_STATE otherwise, NOT_SUPPORTED where it has none."""
+    def stopped_context(self, *, general: bool = True) -> Context:
+        """The registers, the *general* ones among them, while the thread is suspended or in an exception.
+
+        Errors, in order: BAD_STATE a thread that runs; NOT_SUPPORTED where it has none to show: a Python body, and in exceptions
+        that have no general registers.
+        """
         if self.state is not ThreadState.SUSPENDED:
-            raise ZxError(Status.BAD_STATE)
+            if self.in_exception is None:
+                raise ZxError(Status.BAD_STATE)
+            if general and not self.in_exception.report.has_registers:
+                raise ZxError(Status.NOT_SUPPORTED)
         if self.context is None:
             raise ZxError(Status.NOT_SUPPORTED)
         return self.context
 
+    def exit(self) -> None:
+        """The current thread ends by itself, when it leaves the kernel."""
+        if self.alive:
+            self._set_state(ThreadState.DYING)
+            self.exiting = True
+            self.attention = True
+
     def kill(self) -> None:
         """End the thread. Another thread is dead at once; the current one when it leaves the kernel."""
-        if not self.alive:
+        if self.alive:
+            self._set_state(ThreadState.DYING)
+        elif self.state is not ThreadState.DYING or not self.exiting:
             return
-        self._set_state(ThreadState.DYING)
+        self.exiting = False
         if self is self.kernel.current:
             self.attention = True
         else:
@@ -227,21 +275,73 @@ class ThreadDispatcher(SoloDispatcher):
             waiter.thread = None
             if waiter.timer is not None:
                 waiter.timer.cancel()
-        coroutine, self.coroutine = self.coroutine, None
+        if not self.exit_announced:
+            exception.announce_kill(self)
         failure: Exception | None = None
-        if coroutine is not None:
-            try:
-                coroutine.close()
-            except Exception as error:  # a body that waits or fails while it is being closed: it goes all the same
-                failure = error
+        for coroutine in (self.coroutine, self.interrupted):
+            if coroutine is not None:
+                try:
+                    coroutine.close()
+                except (
+                    Exception
+                ) as error:  # a body that waits or fails while it is being closed: it goes all the same
+                    failure = error
+        self.coroutine = self.interrupted = None
+        self.handling = False
         self.kernel.on_thread_exit(self)
         if self.context is not None:
             self.context.close()
             self.context = None
         self._set_state(ThreadState.DEAD)
+        self.exceptionate.close()
         self.process.remove_thread(self)
         if failure is not None:
             self.kernel.report(f"body of thread {self.koid} failed while it was killed", failure)
+
+    def on_zero_handles(self) -> None:
+        if self.state is ThreadState.INITIAL:  # nobody can start it any more
+            self.exceptionate.close()
+
+    # Exceptions
+
+    def interrupt(self, coroutine: Body) -> None:
+        """The thread is at a boundary: before it goes on, let it do this."""
+        self.interrupted, self.coroutine = self.coroutine, coroutine
+        self.handling = True
+
+    def end_interruption(self) -> None:
+        """What `interrupt` asked for is done."""
+        self.coroutine, self.interrupted = self.interrupted, None
+        self.handling = False
+        # A suspension has waited for this, an exit or a kill goes on.
+        self.attention = self.suspend_count > 0 or self.state is not ThreadState.RUNNING
+
+    def enter_exception(self, exception: ExceptionDispatcher, channel_type: int) -> None:
+        """A handler that listens on a channel of that ZX_EXCEPTION_CHANNEL_TYPE_* has got *exception*."""
+        self.in_exception = exception
+        self.exception_channel_type = channel_type
+
+    def leave_exception(self) -> None:
+        self.in_exception = None
+        self.exception_channel_type = ZX_EXCEPTION_CHANNEL_TYPE_NONE
+        if self.suspend_count:
+            self.attention = True
+
+    def policy_exception(self, report: ExceptionReport) -> None:
+        """The current thread has done what is forbidden: an exception, when its system call is over. The last one counts."""
+        self.pending = report
+        self.attention = True
+
+    def take_pending(self) -> bool:
+        """The thread is about to leave the kernel: handle the exception that a system call has raised.
+
+        Answers whether there was one.
+        """
+        report, self.pending = self.pending, None
+        if report is None:
+            return False
+        self.interrupt(exception.handle(self, report))
+        return True
 
     # Suspension
 
@@ -251,7 +351,7 @@ class ThreadDispatcher(SoloDispatcher):
         if self.state in (ThreadState.DYING, ThreadState.DEAD):
             raise ZxError(Status.BAD_STATE)
         if self.state is ThreadState.RUNNING:
-            if self is self.kernel.current:
+            if self is self.kernel.current or self.handling or self.in_exception is not None:
                 self.attention = True
             else:
                 self.park()
@@ -275,7 +375,7 @@ class ThreadDispatcher(SoloDispatcher):
         if self.waiter is waiter:
             self.waiter = None
             waiter.thread = None
-            if self.state is ThreadState.RUNNING:
+            if self.state is ThreadState.RUNNING or self.handling:
                 self.kernel.make_ready(self)
 
     def block_on(self, waiter: Waiter) -> bool:

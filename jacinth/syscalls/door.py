@@ -18,14 +18,12 @@ from jacinth.abi import (
     STRUCTS,
     SYSCALLS,
     ZX_EXCP_POLICY_CODE_BAD_SYSCALL,
-    ZX_EXCP_POLICY_ERROR,
     ZX_HANDLE_INVALID,
     ZX_POL_BAD_HANDLE,
     Status,
     ZxError,
 )
 from jacinth.abi.rows import Kind, Param, SyscallRow
-from jacinth.kernel.exception import ExceptionReport
 from jacinth.kernel.handle import Handle, HandleTable
 from jacinth.kernel.object import Dispatcher
 from jacinth.kernel.thread import CHECKPOINT, ThreadDispatcher
@@ -354,16 +352,16 @@ def _host_sources(row: SyscallRow, names: dict[str, Any]) -> tuple[str, str]:
             ]
         )
         return host, body_source
-    run = "\n".join([f"async def {row.name}({signature}):", head, *inner])
-    host = "\n".join(
-        [
-            run,
-            f"run = {row.name}",
-            f"def {row.name}({signature}):",
-            f"    return self.block(run({', '.join(['self', *parameters])}))",
-        ]
-    )
-    return host, run
+    run = [f"async def {row.name}({signature}):", head, *inner]
+    blocking = [
+        *run,
+        f"run = {row.name}",
+        f"def {row.name}({signature}):",
+        f"    return self.block(run({', '.join(['self', *parameters])}))",
+    ]
+    # The call is over before the body goes on: what has to be done with the thread then is done here.
+    run[-1:] = ["    if call.thread.attention:", "        await CHECKPOINT", run[-1]]
+    return "\n".join(blocking), "\n".join(run)
 
 
 def _output(param: Param, names: dict[str, Any]) -> str:
@@ -474,9 +472,7 @@ class Door:
             call.vdso_base = call.process.vdso_base
             if registers[9] - call.vdso_base == self.kernel.syscall_sites.get(number):
                 return TRAPS[number](call, registers)
-        code, data = ZX_EXCP_POLICY_CODE_BAD_SYSCALL, number & 0xFFFF_FFFF
-        report = ExceptionReport(ZX_EXCP_POLICY_ERROR, synth_code=code, synth_data=data)
-        self.kernel.raise_exception(thread, report)
+        self.kernel.policy_exception(ZX_EXCP_POLICY_CODE_BAD_SYSCALL, number & 0xFFFF_FFFF)
         return Status.BAD_SYSCALL
 
     def call_of(self, thread: ThreadDispatcher) -> Call:

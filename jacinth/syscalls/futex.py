@@ -102,7 +102,7 @@ def zx_futex_wake_handle_close_thread_exit(
     _attempt(lambda: call.memory.write_user(address, new_value.to_bytes(_SIZE, "little", signed=True)))
     _attempt(lambda: call.process.shared.futexes.wake(_key(value_ptr), wake_count))
     _attempt(lambda: _close(call, close_handle))
-    call.thread.kill()
+    call.thread.exit()
 
 
 def _attempt(step: Callable[[], None]) -> None:

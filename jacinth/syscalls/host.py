@@ -15,6 +15,7 @@ from jacinth.syscalls import table  # noqa: F401
 from jacinth.syscalls.door import HostSys
 
 if TYPE_CHECKING:
+    from jacinth.kernel.exception import ExceptionReport
     from jacinth.kernel.kernel import Kernel
     from jacinth.kernel.object import Dispatcher
 
@@ -39,6 +40,12 @@ class HostThread(ThreadDispatcher):
     def kill(self) -> None:
         """The host cannot be killed from inside."""
 
+    def exit(self) -> None:
+        """It runs outside, and cannot end here."""
+
+    def policy_exception(self, report: ExceptionReport) -> None:
+        """It has no way back to a program on which an exception could be raised."""
+
 
 class Host:
     """`k.host`: `sys` makes raw calls; `process`, `root_vmar`, `root_job` and `root_resource` are handle values."""
@@ -46,7 +53,9 @@ class Host:
     def __init__(self, kernel: Kernel) -> None:
         self.dispatcher = HostProcess(kernel)
         self.thread = HostThread(self.dispatcher, b"host")
-        self.thread._set_state(ThreadState.RUNNING)  # it runs outside, and blocks and wakes as every other thread
+        self.thread._set_state(
+            ThreadState.RUNNING
+        )  # it runs outside, and blocks and wakes as every other thread
         self.sys = HostSys(self.thread)
         kernel.current = self.thread
         self.process = self.add(self.dispatcher)
@@ -56,7 +65,9 @@ class Host:
 
     def add(self, dispatcher: Dispatcher, rights: int | None = None) -> int:
         """A new handle of the host to *dispatcher*, with its type's default rights unless said otherwise. Answers its value."""
-        return self.dispatcher.handles.add(Handle(dispatcher, dispatcher.DEFAULT_RIGHTS if rights is None else rights))
+        return self.dispatcher.handles.add(
+            Handle(dispatcher, dispatcher.DEFAULT_RIGHTS if rights is None else rights)
+        )
 
     def close(self) -> None:
         """Close every handle."""

@@ -103,7 +103,10 @@ def _handle_count(call: Call, value: int) -> Record:
 def _job(call: Call, value: int) -> Record:
     job = call.dispatcher(value, JobDispatcher, ZX_RIGHT_INSPECT)
     return abi.zx_info_job_t(
-        return_code=job.return_code, exited=job.state is JobState.DEAD, kill_on_oom=job.kill_on_oom, debugger_attached=False
+        return_code=job.return_code,
+        exited=job.state is JobState.DEAD,
+        kill_on_oom=job.kill_on_oom,
+        debugger_attached=job.debugger_attached,
     )
 
 
@@ -127,6 +130,8 @@ def _process(call: Call, value: int) -> Record:
         flags |= abi.ZX_INFO_PROCESS_FLAG_STARTED
     if process.state in (ProcessState.DYING, ProcessState.DEAD):
         flags |= abi.ZX_INFO_PROCESS_FLAG_EXITED | abi.ZX_INFO_PROCESS_FLAG_STARTED
+    if process.debug_exceptionate.bound:
+        flags |= abi.ZX_INFO_PROCESS_FLAG_DEBUGGER_ATTACHED
     return abi.zx_info_process_t(return_code=process.return_code, start_time=process.start_time, flags=flags)
 
 
@@ -171,9 +176,29 @@ def _thread(call: Call, value: int) -> Record:
     cpus = 0 if thread.state is ThreadState.DEAD else (1 << call.kernel.engine.cpus) - 1
     return abi.zx_info_thread_t(
         state=thread.info_state,
-        wait_exception_channel_type=abi.ZX_EXCEPTION_CHANNEL_TYPE_NONE,
+        wait_exception_channel_type=thread.exception_channel_type,
         cpu_affinity_mask=abi.zx_cpu_set_t(mask=[cpus, 0, 0, 0, 0, 0, 0, 0]),
     )
+
+
+@_topic(abi.ZX_INFO_THREAD_EXCEPTION_REPORT)
+def _thread_exception_report(call: Call, value: int) -> Record:
+    thread = call.dispatcher(value, ThreadDispatcher, ZX_RIGHT_INSPECT)
+    if thread.in_exception is None:
+        raise ZxError(Status.BAD_STATE)
+    report = thread.in_exception.report
+    arch = abi.zx_x86_64_exc_data_t(vector=report.vector, err_code=report.code, cr2=report.address)
+    return abi.zx_exception_report_t(
+        header=abi.zx_exception_header_t(size=abi.zx_exception_report_t.SIZE, type=report.type),
+        context=abi.zx_exception_context_t(
+            arch=arch, synth_code=report.synth_code, synth_data=report.synth_data
+        ),
+    )
+
+
+@_topic(abi.ZX_INFO_THREAD_EXCEPTION_REPORT_V1)
+def _thread_exception_report_v1(call: Call, value: int) -> Record:
+    return _prefix(abi.zx_exception_report_v1_t, _thread_exception_report(call, value))
 
 
 @_topic(abi.ZX_INFO_THREAD_STATS)

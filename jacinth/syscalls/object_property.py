@@ -9,7 +9,12 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from jacinth.abi import (
+    ZX_EXCEPTION_CHANNEL_TYPE_DEBUGGER,
+    ZX_EXCEPTION_STRATEGY_FIRST_CHANCE,
+    ZX_EXCEPTION_STRATEGY_SECOND_CHANCE,
     ZX_MAX_NAME_LEN,
+    ZX_PROP_EXCEPTION_STATE,
+    ZX_PROP_EXCEPTION_STRATEGY,
     ZX_PROP_JOB_KILL_ON_OOM,
     ZX_PROP_NAME,
     ZX_PROP_PROCESS_BREAK_ON_LOAD,
@@ -26,6 +31,7 @@ from jacinth.abi import (
     Status,
     ZxError,
 )
+from jacinth.kernel.exception import ExceptionDispatcher
 from jacinth.kernel.ipc.socket import SocketDispatcher
 from jacinth.kernel.job import JobDispatcher
 from jacinth.kernel.object import Dispatcher
@@ -37,8 +43,10 @@ from jacinth.syscalls.thread import is_canonical
 
 T = TypeVar("T", bound=Dispatcher)
 
-# Every scalar property is a uintptr_t, size_t or uint64_t.
+# Every scalar property is a uintptr_t, size_t or uint64_t,
 _WORD = 8
+# but those of exceptions: uint32_t. For these the size is checked before the type.
+_HALF = 4
 
 
 @syscall
@@ -69,6 +77,16 @@ def zx_object_get_property(call: Call, handle: int, property: int, value: UserOu
             word = _as(object_, SocketDispatcher).write_threshold
         case n if n == ZX_PROP_VMO_CONTENT_SIZE:
             word = _as(object_, VmObjectDispatcher).stream_size
+        case n if n == ZX_PROP_EXCEPTION_STATE:
+            _check_size(value_size, _HALF)
+            value.write(_as(object_, ExceptionDispatcher).state.to_bytes(_HALF, "little"))
+            return
+        case n if n == ZX_PROP_EXCEPTION_STRATEGY:
+            _check_size(value_size, _HALF)
+            second = _as(object_, ExceptionDispatcher).second_chance
+            strategy = ZX_EXCEPTION_STRATEGY_SECOND_CHANCE if second else ZX_EXCEPTION_STRATEGY_FIRST_CHANCE
+            value.write(strategy.to_bytes(_HALF, "little"))
+            return
         case n if n == ZX_PROP_REGISTER_FS:
             word = _own_registers(call, object_).general().fs_base
         case n if n == ZX_PROP_REGISTER_GS:
@@ -112,6 +130,19 @@ def zx_object_set_property(call: Call, handle: int, property: int, value: UserIn
             if not call.handle(handle).rights & ZX_RIGHT_WRITE:
                 raise ZxError(Status.ACCESS_DENIED)
             _as(object_, VmObjectDispatcher).set_stream_size(_word(value, value_size))
+        case n if n == ZX_PROP_EXCEPTION_STATE:
+            _check_size(value_size, _HALF)
+            _as(object_, ExceptionDispatcher).set_state(int.from_bytes(value.read(_HALF), "little"))
+        case n if n == ZX_PROP_EXCEPTION_STRATEGY:
+            _check_size(value_size, _HALF)
+            exception = _as(object_, ExceptionDispatcher)
+            # It is the process debugger that gets a second chance, so nobody else may ask for one.
+            if exception.thread.exception_channel_type != ZX_EXCEPTION_CHANNEL_TYPE_DEBUGGER:
+                raise ZxError(Status.BAD_STATE)
+            strategy = int.from_bytes(value.read(_HALF), "little")
+            if strategy not in (ZX_EXCEPTION_STRATEGY_FIRST_CHANCE, ZX_EXCEPTION_STRATEGY_SECOND_CHANCE):
+                raise ZxError(Status.INVALID_ARGS)
+            exception.second_chance = strategy == ZX_EXCEPTION_STRATEGY_SECOND_CHANCE
         case n if n in (ZX_PROP_REGISTER_FS, ZX_PROP_REGISTER_GS):
             context = _own_registers(call, object_)
             base = _word(value, value_size)
@@ -131,6 +162,11 @@ def _as(object_: Dispatcher, cls: type[T]) -> T:
     if not isinstance(object_, cls):
         raise ZxError(Status.WRONG_TYPE)
     return object_
+
+
+def _check_size(given: int, needed: int) -> None:
+    if given < needed:
+        raise ZxError(Status.BUFFER_TOO_SMALL)
 
 
 def _word(value: UserIn, size: int) -> int:

@@ -6,6 +6,7 @@ from jacinth.syscalls import (  # noqa: F401
     cprng,
     debug,
     event,
+    exception,
     fifo,
     futex,
     handle,

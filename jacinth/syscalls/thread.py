@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from jacinth.abi import (
+    ZX_EXCEPTION_TARGET_JOB_DEBUGGER,
+    ZX_EXCP_USER,
     ZX_RIGHT_MANAGE_THREAD,
     ZX_RIGHT_READ,
     ZX_RIGHT_WRITE,
@@ -14,11 +16,13 @@ from jacinth.abi import (
     Status,
     Struct,
     ZxError,
+    zx_exception_context_t,
     zx_thread_state_debug_regs_t,
     zx_thread_state_fp_regs_t,
     zx_thread_state_general_regs_t,
     zx_thread_state_vector_regs_t,
 )
+from jacinth.kernel.exception import ExceptionReport, announce_to_job_debuggers
 from jacinth.kernel.process import ProcessDispatcher
 from jacinth.kernel.thread import ThreadDispatcher
 from jacinth.syscalls import thread_state
@@ -84,7 +88,7 @@ def is_canonical(address: int) -> bool:
 @syscall
 def zx_thread_exit(call: Call) -> None:
     """End the calling thread. Does not return."""
-    call.thread.kill()
+    call.thread.exit()
 
 
 @syscall
@@ -96,6 +100,20 @@ def zx_thread_legacy_yield(call: Call, options: int) -> None:
     if options != 0:
         raise ZxError(Status.INVALID_ARGS)
     call.kernel.preempt()
+
+
+@syscall
+async def zx_thread_raise_exception(call: Call, options: int, type: int, context: UserIn) -> None:
+    """Tell the debuggers of the caller's job and of its ancestors something: the synthetic code and data of *context*.
+
+    Options: ZX_EXCEPTION_TARGET_JOB_DEBUGGER. Type: ZX_EXCP_USER. It is over when the last of them has closed its exception.
+    Errors: INVALID_ARGS options, type or context.
+    """
+    if options != ZX_EXCEPTION_TARGET_JOB_DEBUGGER or type != ZX_EXCP_USER or context.is_null:
+        raise ZxError(Status.INVALID_ARGS)
+    given = context.read_struct(zx_exception_context_t)
+    report = ExceptionReport(ZX_EXCP_USER, synth_code=given.synth_code, synth_data=given.synth_data)
+    await announce_to_job_debuggers(call.thread, report)
 
 
 @syscall
@@ -115,7 +133,8 @@ def zx_thread_read_state(call: Call, handle: int, kind: int, buffer: UserOut, bu
     if cls is None:
         raise ZxError(Status.INVALID_ARGS)
     _check_size(buffer_size, cls.SIZE)
-    buffer.write_struct(thread_state.read(thread.stopped_context(), cls))
+    context = thread.stopped_context(general=cls is zx_thread_state_general_regs_t)
+    buffer.write_struct(thread_state.read(context, cls))
 
 
 @syscall
@@ -140,7 +159,8 @@ def zx_thread_write_state(call: Call, handle: int, kind: int, buffer: UserIn, bu
         raise ZxError(Status.INVALID_ARGS)
     _check_size(buffer_size, cls.SIZE)
     state = buffer.read_struct(cls)
-    thread_state.write(thread.stopped_context(), state)
+    context = thread.stopped_context(general=cls is zx_thread_state_general_regs_t)
+    thread_state.write(context, state)
 
 
 def _check_size(given: int, needed: int) -> None:

@@ -181,7 +181,7 @@ def zx_vmar_unmap_handle_close_thread_exit(
             call.handles.close(close_handle)
     except ZxError:
         pass
-    call.thread.kill()
+    call.thread.exit()
 
 
 def _unmap(call: Call, handle: int, addr: int, size: int) -> None:

@@ -18,13 +18,11 @@ from jacinth.abi import (
     ZX_CHANNEL_WRITABLE,
     ZX_DEFAULT_CHANNEL_RIGHTS,
     ZX_EXCP_POLICY_CODE_CHANNEL_FULL_WRITE,
-    ZX_EXCP_POLICY_ERROR,
     ZX_OBJ_TYPE_CHANNEL,
     ZX_THREAD_STATE_BLOCKED_CHANNEL,
     Status,
     ZxError,
 )
-from jacinth.kernel.exception import ExceptionReport
 from jacinth.kernel.object import PeeredDispatcher
 from jacinth.kernel.wait import Waiter
 
@@ -124,9 +122,8 @@ class ChannelDispatcher(PeeredDispatcher):
         self.messages.append(message)
         if len(self.messages) == 1:
             self.update_signals(0, ZX_CHANNEL_READABLE)
-        elif len(self.messages) > MAX_PENDING_MESSAGES and self.kernel.current is not None:
-            report = ExceptionReport(ZX_EXCP_POLICY_ERROR, synth_code=ZX_EXCP_POLICY_CODE_CHANNEL_FULL_WRITE)
-            self.kernel.raise_exception(self.kernel.current, report)
+        elif len(self.messages) > MAX_PENDING_MESSAGES:
+            self.kernel.policy_exception(ZX_EXCP_POLICY_CODE_CHANNEL_FULL_WRITE)
 
     async def call(self, data: bytes, handles: Sequence[Handle], deadline: int) -> Message:
         """Write a message under a transaction id of the kernel's making and wait for the reply under it.

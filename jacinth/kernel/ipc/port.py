@@ -12,14 +12,12 @@ from jacinth.abi import (
     ZX_DEFAULT_PORT_RIGHTS,
     ZX_EXCP_POLICY_CODE_PORT_TOO_MANY_OBSERVERS,
     ZX_EXCP_POLICY_CODE_PORT_TOO_MANY_PACKETS,
-    ZX_EXCP_POLICY_ERROR,
     ZX_OBJ_TYPE_PORT,
     ZX_PORT_BIND_TO_INTERRUPT,
     ZX_THREAD_STATE_BLOCKED_PORT,
     Status,
     ZxError,
 )
-from jacinth.kernel.exception import ExceptionReport
 from jacinth.kernel.object import SignalObserver, SoloDispatcher
 from jacinth.kernel.wait import Waiter
 
@@ -218,7 +216,4 @@ class PortDispatcher(SoloDispatcher):
         self._observing.clear()
 
     def _policy_exception(self, code: int) -> None:
-        if self.kernel.current is not None:
-            self.kernel.raise_exception(
-                self.kernel.current, ExceptionReport(ZX_EXCP_POLICY_ERROR, synth_code=code)
-            )
+        self.kernel.policy_exception(code)
