@@ -12,15 +12,23 @@ import click
 from jacinth.version import __version__
 
 _RUN_EPILOG = """\b
-Exit status: the low byte of the program's return code; 124 after --timeout, 125 where every thread waits for ever,
-126 for a file that cannot be run, 127 for none, 130 after Ctrl-C, 137 for a killed program, 139 for one that
-an exception has ended.
+Exit status: the low byte of the program's return code; else
+  124  --timeout
+  125  Jacinth cannot go on: every thread waits for ever, the output goes nowhere
+  126  the file cannot be run           127  there is no such file
+  130  Ctrl-C                           137  killed, but not by an exception
+  139  an exception nobody handled      141  nobody reads the output any more
 
 \b
   jacinth run ./hello
   jacinth run --trace ./hello one two
   jacinth run --seed 7 --virtual-time --trace-to trace.txt ./race
   jacinth run --memory 64M --timeout 5 ./untrusted
+"""
+_EPILOG = """\b
+  jacinth cc hello.c -o hello
+  jacinth run hello
+  jacinth run --trace hello
 """
 
 
@@ -69,7 +77,7 @@ def main() -> None:
     os._exit(status)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="jacinth")
 def cli() -> None:
     """The Zircon microkernel in user space."""
@@ -88,7 +96,7 @@ def cli() -> None:
     "--timeout",
     type=click.FloatRange(0, 1e9, min_open=True),
     metavar="S",
-    help="Kill the program after so many seconds.",
+    help="Kill the program after so many seconds, of the host's time.",
 )
 @click.option(
     "--memory", type=_Size(), default="1G", show_default=True, metavar="SIZE", help="Size of physical memory."
@@ -150,7 +158,8 @@ def _unwritable(path: str) -> str:
 
 
 @cli.command(
-    context_settings={"ignore_unknown_options": True},
+    # No -h: click would find one in -fno-math-errno.
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
     epilog="\b\n  jacinth cc hello.c -o hello\n  jacinth cc -O3 -DN=5 main.c list.c -o list\n",
 )
 @click.argument(

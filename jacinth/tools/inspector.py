@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from jacinth.abi import ZX_VM_PERM_EXECUTE, ZX_VM_PERM_READ, ZX_VM_PERM_WRITE
 from jacinth.kernel.job import JobDispatcher
-from jacinth.kernel.vm.vmar import VmAddressRegion
+from jacinth.kernel.vm.vmar import VmAddressRegion, VmMapping
 
 if TYPE_CHECKING:
     from jacinth.kernel.process import ProcessDispatcher
     from jacinth.kernel.vm.aspace import VmAspace
+
+
+class Mapped(NamedTuple):
+    """A range of addresses with one access."""
+
+    start: int
+    end: int
+    access: str  # "rw-"
+    name: str  # of the VMO
 
 
 def printable(name: bytes) -> str:
@@ -79,9 +88,20 @@ def _part(process: ProcessDispatcher, aspace: VmAspace) -> Iterator[str]:
         if isinstance(region, VmAddressRegion):
             yield f"{indent}{region.base:#015x}-{region.base + region.size:#015x}      region"
             continue
-        for start, end, access in region.protections():
-            name = printable(region.vmo.name) or f"vmo {region.vmo.koid}"
-            yield f"{indent}{start:#015x}-{end:#015x}  {_access(access)} {name}"
+        for mapped in _mapped(region):
+            yield f"{indent}{mapped.start:#015x}-{mapped.end:#015x}  {mapped.access} {mapped.name}"
+
+
+def mapped(aspace: VmAspace) -> Iterator[Mapped]:
+    """What is mapped in one part of an address space, lowest address first."""
+    for mapping in aspace.mappings():
+        yield from _mapped(mapping)
+
+
+def _mapped(mapping: VmMapping) -> Iterator[Mapped]:
+    name = printable(mapping.vmo.name) or f"vmo {mapping.vmo.koid}"
+    for start, end, access in mapping.protections():
+        yield Mapped(start, end, _access(access), name)
 
 
 def _access(access: int) -> str:
