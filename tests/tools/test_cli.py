@@ -308,8 +308,12 @@ def test_cc_passes_flags_through(tmp_path: Path) -> None:
 @needs_compiler
 def test_a_call_that_waits_is_traced_when_it_returns(tmp_path: Path) -> None:
     source = tmp_path / "sleep.c"
-    source.write_text("#include <zircon/syscalls.h>\nint main(void) { return zx_nanosleep(zx_deadline_after(ZX_MSEC(1))); }")
+    source.write_text(
+        "#include <zircon/syscalls.h>\nint main(void) { return zx_nanosleep(zx_deadline_after(ZX_MSEC(1))); }"
+    )
     compile_program([source], tmp_path / "sleep")
     done = jacinth("run", "--trace", "--virtual-time", tmp_path / "sleep")
     assert done.returncode == 0
-    assert any("zx_nanosleep(deadline=" in line and line.endswith("= ZX_OK") for line in done.stderr.splitlines())
+    assert any(
+        "zx_nanosleep(deadline=" in line and line.endswith("= ZX_OK") for line in done.stderr.splitlines()
+    )
