@@ -3,6 +3,7 @@
 from jacinth.syscalls import (  # noqa: F401
     channel,
     clock,
+    counter,
     cprng,
     debug,
     event,
