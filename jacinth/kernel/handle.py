@@ -95,8 +95,12 @@ class HandleTable:
 
     def clear(self) -> None:
         """Close every handle, oldest first."""
+        # In rounds: finding the first key again after each pop would pass over all those that are gone.
         while self.handles:
-            self.handles.pop(next(iter(self.handles))).close()
+            for value in tuple(self.handles):
+                handle = self.handles.pop(value, None)
+                if handle is not None:
+                    handle.close()
 
     def __len__(self) -> int:
         return len(self.handles)
