@@ -30,7 +30,7 @@ from jacinth.kernel.exception import ExceptionReport, announce_exit, handle, pol
 from jacinth.kernel.ipc.debuglog import DebugLog
 from jacinth.kernel.job import JobDispatcher
 from jacinth.kernel.thread import ThreadDispatcher, ThreadState
-from jacinth.kernel.wait import Clock, TimerHeap, Waiter
+from jacinth.kernel.wait import LONGEST_WAIT, Clock, TimerHeap, Waiter
 from jacinth.machine.exit import CpuException, PageFault, Preempted, Syscall
 from jacinth.machine.interface import Context, Engine
 
@@ -180,7 +180,9 @@ class Kernel:
 
     def _wait_for_input(self, wanted: list[int], deadline: int | None) -> bool:
         """Answers whether there was any."""
-        delay = None if deadline is None else max(0, deadline - self.clock.now()) / 1e9
+        delay = None
+        if deadline is not None:
+            delay = min(max(0, deadline - self.clock.now()) / 1e9, LONGEST_WAIT)
         ready = select.select(wanted, [], [], delay)[0]
         for fd in ready:
             self.inputs[fd].ready()
@@ -280,7 +282,7 @@ class Kernel:
             self._body_failed(thread, error)
             return True
         if isinstance(stop, Waiter):
-            if thread.state is not ThreadState.RUNNING or thread.attention:
+            if thread.attention:
                 # It was killed or suspended by the very call that now blocks: first block, then attend to that.
                 thread.block_on(stop)
                 return True
@@ -379,7 +381,7 @@ class Kernel:
         thread.interrupt(handle(thread, report))
 
     def policy_exception(self, code: int, data: int = 0) -> None:
-        """The current thread, if any, has done what is forbidden, a ZX_EXCP_POLICY_CODE_*: raised when its system call is over."""
+        """The current thread, if any, has done what is forbidden (ZX_EXCP_POLICY_CODE_*): raised when its call is over."""
         if self.current is not None:
             self.current.policy_exception(policy_error(code, data))
 

@@ -249,6 +249,21 @@ class ThreadDispatcher(SoloDispatcher):
             raise ZxError(Status.NOT_SUPPORTED)
         return self.context
 
+    def abandon_call(self) -> None:
+        """Somebody makes the stopped thread go on elsewhere: a system call that it waits in is over, without an answer."""
+        call = self.coroutine
+        if call is not None and not self.handling:
+            self.coroutine = None
+            self._forget_waiter()
+            call.close()
+
+    def _forget_waiter(self) -> None:
+        waiter, self.waiter = self.waiter, None
+        if waiter is not None:
+            waiter.thread = None
+            if waiter.timer is not None:
+                waiter.timer.cancel()
+
     def exit(self) -> None:
         """The current thread ends by itself, when it leaves the kernel."""
         if self.alive:
@@ -270,11 +285,7 @@ class ThreadDispatcher(SoloDispatcher):
 
     def finish(self) -> None:
         """DYING to DEAD: undo what it waits for, give the registers back, leave the process."""
-        waiter, self.waiter = self.waiter, None
-        if waiter is not None:
-            waiter.thread = None
-            if waiter.timer is not None:
-                waiter.timer.cancel()
+        self._forget_waiter()
         if not self.exit_announced:
             exception.announce_kill(self)
         failure: Exception | None = None

@@ -160,7 +160,10 @@ def zx_thread_write_state(call: Call, handle: int, kind: int, buffer: UserIn, bu
     _check_size(buffer_size, cls.SIZE)
     state = buffer.read_struct(cls)
     context = thread.stopped_context(general=cls is zx_thread_state_general_regs_t)
+    pc = context.pc
     thread_state.write(context, state)
+    if context.pc != pc:
+        thread.abandon_call()
 
 
 def _check_size(given: int, needed: int) -> None:

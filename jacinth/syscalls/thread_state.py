@@ -16,6 +16,8 @@ from jacinth.abi import (
     zx_thread_state_fp_regs_t,
     zx_thread_state_general_regs_t,
     zx_thread_state_vector_regs_t,
+    zx_x86_64_st_t,
+    zx_x86_64_zmm_t,
 )
 from jacinth.machine.x86_64 import GeneralRegs, Rflags
 
@@ -63,16 +65,16 @@ def _write_general(context: Any, state: Any) -> None:
 
 def _read_fp(context: Any) -> Struct:
     fp = context.fp()
+    st = [zx_x86_64_st_t(low=_word(value, 0), high=_word(value, 1)) for value in fp.st]
     return zx_thread_state_fp_regs_t(
-        fcw=fp.fcw, fsw=fp.fsw, ftw=_abridged(fp.ftw), fop=fp.fop, fip=fp.fip, fdp=fp.fdp,
-        st=[_pair(value) for value in fp.st],
-    )  # fmt: skip
+        fcw=fp.fcw, fsw=fp.fsw, ftw=_abridged(fp.ftw), fop=fp.fop, fip=fp.fip, fdp=fp.fdp, st=st
+    )
 
 
 def _write_fp(context: Any, state: Any) -> None:
     fp = context.fp()
     fp.fcw, fp.fsw, fp.fop, fp.fip, fp.fdp = state.fcw, state.fsw, state.fop, state.fip, state.fdp
-    fp.st = [_bytes(value) for value in state.st]
+    fp.st = [_bytes(value.low, value.high) for value in state.st]
     fp.ftw = _full(state.ftw)
     context.set_fp(fp)
 
@@ -89,8 +91,9 @@ def _full(abridged: int) -> int:
 
 def _read_vector(context: Any) -> Struct:
     fp = context.fp()
-    zmm = [[*_words(value), 0, 0, 0, 0, 0, 0] for value in fp.xmm] + [[0] * 8] * 16
-    return zx_thread_state_vector_regs_t(zmm=_zmm(zmm), opmask=[0] * 8, mxcsr=fp.mxcsr)
+    zmm = [zx_x86_64_zmm_t(v=[_word(value, 0), _word(value, 1), 0, 0, 0, 0, 0, 0]) for value in fp.xmm]
+    zmm += [zx_x86_64_zmm_t() for _ in range(16)]
+    return zx_thread_state_vector_regs_t(zmm=zmm, opmask=[0] * 8, mxcsr=fp.mxcsr)
 
 
 def _write_vector(context: Any, state: Any) -> None:
@@ -98,7 +101,8 @@ def _write_vector(context: Any, state: Any) -> None:
     if state.mxcsr >> 16:
         raise ZxError(Status.INVALID_ARGS)
     fp = context.fp()
-    fp.xmm = [_bytes(value)[:16] for value in state.zmm[:16]]
+    # There is no AVX: of each register the lower 16 bytes are all.
+    fp.xmm = [_bytes(*value.v[:2]) for value in state.zmm[:16]]
     fp.mxcsr = state.mxcsr
     context.set_fp(fp)
 
@@ -111,5 +115,9 @@ def _write_debug(context: Any, state: Any) -> None:
     context.set_debug(debug)
 
 
-def _words(value: bytes) -> tuple[int, int]:
-    return int.from_bytes(value[:8], "little"), int.from_bytes(value[8:16], "little")
+def _word(register: bytes, index: int) -> int:
+    return int.from_bytes(register[8 * index : 8 * index + 8], "little")
+
+
+def _bytes(low: int, high: int) -> bytes:
+    return low.to_bytes(8, "little") + high.to_bytes(8, "little")
