@@ -375,7 +375,7 @@ def _output(param: Param, names: dict[str, Any]) -> str:
         return f"{cls.__name__}.unpack({pointer}.data) if {pointer}.data else {cls.__name__}()"
     if param.type == "zx_handle_t":
         return f"{pointer}.values" if param.count else f"{pointer}.value"
-    if param.count is not None:
+    if param.count is not None or param.type == "void":
         return f"bytes({pointer}.data)"
     return f"{pointer}.value"
 
