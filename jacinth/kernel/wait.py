@@ -148,11 +148,15 @@ class Clock:
         raise NotImplementedError
 
     def wait_until(self, deadline: int) -> None:
-        """Nothing can run before *deadline*: let time pass."""
+        """Nothing can run before *deadline*: let time pass, perhaps not all of it."""
         raise NotImplementedError
 
     def tick(self, ns: int) -> None:
         """The machine has worked for about this long."""
+
+
+# In seconds; the host refuses to wait for centuries.
+LONGEST_WAIT: Final = 3600.0
 
 
 class HostClock(Clock):
@@ -167,7 +171,7 @@ class HostClock(Clock):
     def wait_until(self, deadline: int) -> None:
         delay = deadline - self.now()
         if delay > 0:
-            time.sleep(delay / 1e9)
+            time.sleep(min(delay / 1e9, LONGEST_WAIT))
 
 
 _SECOND: Final = 1_000_000_000
