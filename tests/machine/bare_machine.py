@@ -16,6 +16,7 @@ CODE = 0x10000
 STACK_TOP = 0x20000
 DATA = 0x30000
 QUANTUM = 5_000
+LONG = 100_000_000  # ns: longer than what runs here by far, so that only endless loops are preempted
 
 Answer = Callable[[Exit], PortableContext | None]
 
@@ -28,7 +29,7 @@ def assemble(text: str) -> bytes:
 class Machine:
     def __init__(self, **options: object) -> None:
         self.memory = PhysicalMemory(64 << 20)
-        self.engine = PortableEngine(self.memory, **{"quantum": QUANTUM, **options})  # type: ignore[arg-type]
+        self.engine = PortableEngine(self.memory, **{"quantum": QUANTUM, "slice_ns": LONG, **options})  # type: ignore[arg-type]
         self.spaces: list[Space] = []
         self.frames: list[int] = []
 

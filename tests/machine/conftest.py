@@ -6,8 +6,23 @@ import pytest
 from bare_machine import Machine
 
 
+@pytest.fixture(params=["timed", "counted"])
+def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
+    """Preempted by time, and by the count of blocks."""
+    made = Machine(deterministic=request.param == "counted")
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def machine() -> Iterator[Machine]:
-    made = Machine()
+def counted() -> Iterator[Machine]:
+    made = Machine(deterministic=True)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def timed() -> Iterator[Machine]:
+    made = Machine(slice_ns=1_000_000)
     yield made
     made.close()

@@ -7,6 +7,7 @@ import random
 import signal
 import struct
 import threading
+import time
 
 import pytest
 from bare_machine import CODE, DATA, QUANTUM, STACK_TOP, Machine, assemble
@@ -760,7 +761,7 @@ def test_a_page_turned_from_data_to_code_and_back(machine: Machine) -> None:
 
 def test_more_code_than_unicorn_keeps_translations_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jacinth.machine.portable.cpu.TRANSLATIONS", 1 << 20)
-    machine = Machine(quantum=1 << 20)
+    machine = Machine(quantum=1 << 20, deterministic=True)
     blocks = 8_000
     context = machine.context(space := machine.engine.aspace())
     machine.spaces.append(space)
@@ -777,7 +778,8 @@ def test_more_code_than_unicorn_keeps_translations_of(monkeypatch: pytest.Monkey
 # Budget, kick, time.
 
 
-def test_an_endless_loop_is_preempted_after_its_quantum(machine: Machine) -> None:
+def test_an_endless_loop_is_preempted_after_its_quantum(counted: Machine) -> None:
+    machine = counted
     context = machine.context(machine.space(SPIN))
     count = 0
 
@@ -796,7 +798,7 @@ def test_preemption_repeats_exactly() -> None:
     text = "48ffc3 4883fb07 7502 31c9 48ffc1 ebf0"  # a loop of blocks of different length
     runs = []
     for _ in range(2):
-        machine = Machine(quantum=1237)
+        machine = Machine(quantum=1237, deterministic=True)
         context = machine.context(machine.space(text))
         places: list[GeneralRegs] = []
 
@@ -813,7 +815,8 @@ def test_preemption_repeats_exactly() -> None:
     assert len({place.rbx for place in runs[0]}) == 20
 
 
-def test_a_context_that_is_switched_to_has_a_fresh_budget(machine: Machine) -> None:
+def test_a_context_that_is_switched_to_has_a_fresh_budget(counted: Machine) -> None:
+    machine = counted
     space = machine.space("ffce 75fc 0f05 ebfe")  # loop esi times; syscall; spin
     first = machine.context(space, arg2=QUANTUM - 100)
     second = machine.context(space, arg2=QUANTUM - 100)
@@ -837,8 +840,9 @@ def test_kick_delivers_preempted_soon(machine: Machine) -> None:
     assert machine.run(context) == [SYSCALL]
 
 
-def test_kick_from_a_signal_handler_and_from_a_thread() -> None:
-    machine = Machine(quantum=50_000)
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_kick_from_a_signal_handler_and_from_a_thread(deterministic: bool) -> None:
+    machine = Machine(quantum=50_000, deterministic=deterministic)
     context = machine.context(machine.space(SYSCALLS))
     go_on = lambda exit_: context if exit_ is SYSCALL else None  # noqa: E731
     before = signal.signal(signal.SIGUSR1, lambda *_: machine.engine.kick())
@@ -854,6 +858,100 @@ def test_kick_from_a_signal_handler_and_from_a_thread() -> None:
     assert machine.run(context, go_on)[-1] is PREEMPTED
     timer.join()
     machine.close()
+
+
+def test_kick_of_a_context_that_is_switched_to(machine: Machine) -> None:
+    machine.engine.quantum = 1 << 40
+    space = machine.space("0f05 ebfe")  # syscall; spin
+    one, two = machine.context(space), machine.context(space, pc=CODE + 2)
+
+    def trap(exit_: Exit) -> PortableContext | None:
+        if exit_ is SYSCALL:
+            machine.engine.kick()
+            return two
+        return None
+
+    assert machine.run(one, trap) == [SYSCALL, PREEMPTED]
+    assert two.pc == CODE + 2
+
+
+def test_a_slice_of_time_ends_between_two_blocks(timed: Machine) -> None:
+    """Unicorn alone would leave an instruction after any access to memory, and execute it again."""
+    # again: inc qword [rdi]; xadd [rsi], rcx; push rbx; pop rbx; add [rdi + 8], rcx; inc rbx; jmp again
+    text = "48ff07 480fc10e 53 5b 48014f08 48ffc3 ebee"
+    space = timed.space(text)
+    context = timed.context(space, arg2=DATA + 16)
+    places = []
+
+    def trap(exit_: Exit) -> PortableContext | None:
+        assert exit_ is PREEMPTED
+        general = context.general()
+        counted = struct.unpack("<Q", timed.memory.read(space.translate(DATA) or 0, 0, 8))[0]
+        assert (general.rip, general.rsp, general.rbx) == (CODE, STACK_TOP, counted)
+        places.append(counted)
+        return context if len(places) < 100 else None
+
+    timed.run(context, trap)
+    assert len(set(places)) > 90
+
+
+def test_a_slice_that_ends_within_a_trap(timed: Machine) -> None:
+    space = timed.space("0f05 ebfe")
+    contexts = [timed.context(space) for _ in range(4)]
+    steps = iter([contexts[0], contexts[1], contexts[1], contexts[2], None])
+
+    def trap(_: Exit) -> PortableContext | None:
+        time.sleep(0.003)
+        return next(steps)
+
+    exits = timed.run(contexts[0], trap)
+    # Who stays is preempted at once; who comes in the middle of a trap has a slice of its own.
+    assert exits[:3] == [SYSCALL, PREEMPTED, SYSCALL] and len(exits) == 5
+
+
+def test_guests_that_never_come_back_leave_turns_to_signal_handlers(timed: Machine) -> None:
+    class Alarm(BaseException):
+        pass
+
+    def ring(*_: object) -> None:
+        raise Alarm
+
+    context = timed.context(timed.space(SPIN))
+    before = signal.signal(signal.SIGALRM, ring)
+    try:
+        for _ in range(10):
+            signal.setitimer(signal.ITIMER_REAL, 0.005)
+            with pytest.raises(Alarm):
+                timed.run(context, lambda _: context)
+            assert context.pc == CODE
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_no_tick_comes_while_the_engine_is_idle(timed: Machine) -> None:
+    spin, call = timed.context(timed.space(SPIN)), timed.context(timed.space(SYSCALLS))
+    for _ in range(20):
+        assert timed.run(spin) == [PREEMPTED]
+        time.sleep(0.002)
+        assert timed.run(call) == [SYSCALL]
+
+
+def test_a_late_tick_finds_an_engine_that_is_closed() -> None:
+    for i in range(20):
+        machine = Machine(slice_ns=20_000)
+        context = machine.context(machine.space(SPIN))
+        count = 0
+
+        def trap(
+            _: Exit, context: PortableContext = context, most: int = 1 + i % 5
+        ) -> PortableContext | None:
+            nonlocal count
+            count += 1
+            return context if count < most else None
+
+        machine.run(context, trap)
+        machine.close()
+        machine.engine.kick()  # of no use, but does no harm
 
 
 def test_deterministic_machines_hide_the_time_of_the_host() -> None:
@@ -1030,7 +1128,7 @@ def test_engines_stand_side_by_side() -> None:
 def test_any_bytes_as_code_with_any_registers() -> None:
     """No crash, no hang, no escape: the CPU comes back, and no memory but the guest's own changes."""
     chance = random.Random(20)
-    machine = Machine(quantum=200)
+    machine = Machine(quantum=200, deterministic=True)
     canary = machine.frame(b"c" * PAGE_SIZE)
     space = machine.space(bytes(PAGE_SIZE))
     context = machine.context(space)

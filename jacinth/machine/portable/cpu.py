@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import mmap
 import struct
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from jacinth.machine.memory import PhysicalMemory
+from jacinth.machine.memory import PAGE_SIZE, PhysicalMemory
 from jacinth.machine.portable import unicorn_abi as abi
+from jacinth.machine.portable.ticker import Ticker
 
 
 class MachineError(Exception):
@@ -65,12 +68,14 @@ class Cpu:
 
     def __init__(self, memory: PhysicalMemory) -> None:
         self.lib = lib = abi.load()
+        _close_idle(lib)
         self.memory = memory
         handle = ctypes.c_void_p()
         self._call(lib.uc_open(abi.ARCH_X86, abi.MODE_64, ctypes.byref(handle)))
         assert handle.value is not None
         self.uc: int = handle.value
         self._hooks: list[object] = []
+        self._ticker: Ticker | None = None
         self._call(lib.uc_ctl(self.uc, abi.CTL_CPU_MODEL, ctypes.c_int(abi.CPU_EPYC)))
         self._call(lib.uc_ctl(self.uc, abi.CTL_TCG_BUFFER_SIZE, ctypes.c_uint32(TRANSLATIONS)))
         self._call(lib.uc_ctl(self.uc, abi.CTL_USE_EXITS, ctypes.c_int(1)))
@@ -82,6 +87,7 @@ class Cpu:
         self._find_exception_fields()
         self._find_loop_fields()
         self._self_test()
+        self._stop_between_blocks()
 
     def _call(self, error: int) -> None:
         if error:
@@ -209,12 +215,37 @@ class Cpu:
         env = self.env_address - self.cpu
         self.exception_index = max(i for i in pointers if i < env) - 8
 
-    def _find_budget(self) -> None:
+    def _stop_between_blocks(self) -> None:
+        """Let a request to stop be looked at where a block begins, and nowhere else.
+
+        Unicorn's code calls a function for this after every access to memory as well, and has all registers in
+        memory for it: half of the time of common code. What is worse, an instruction that is left between its
+        access and its end is executed again as a whole, so that `inc [memory]` counts twice. A switch that
+        Unicorn has for blocks of another processor leaves these calls out.
+        """
+        window = _window(self.uc, abi.malloc_usable_size(self.uc))
+        # In order: sizes of pages and cache lines, what a context holds, its size, next_pc, hook_insert,
+        # first_tb, no_exit_request, init_done.
+        host = mmap.PAGESIZE
+        place = _only(window, struct.pack("<IIQQ", PAGE_SIZE, PAGE_SIZE - 1, host, host), "page sizes")
+        found = []
+        for content in (abi.CONTEXT_CPU | abi.CONTEXT_MEMORY, abi.CONTEXT_CPU):
+            self._call(self.lib.uc_ctl(self.uc, abi.CTL_CONTEXT_MODE, ctypes.c_int(content)))
+            found.append(struct.unpack_from("<I", window, place + 28)[0] == content)
+        flags = window[place + 48 : place + 52]
+        if not all(found) or flags[0] or flags[2] or not flags[3]:
+            raise MachineError("no_exit_request is not where it should be in this build of Unicorn")
+        flags[2] = 1
+        self._call(self.lib.uc_ctl(self.uc, abi.CTL_TB_FLUSH))
+
+    def count_blocks(self) -> memoryview:
         """Make Unicorn's counter of instructions count blocks instead.
 
         `uc_emu_start` with a count adds a hook on every instruction, which makes code 26 times slower. The
         hook function only counts, and stops at the limit: as a hook on every block it costs little and is
         as exact. Unicorn believes that its own hook is in place as long as its `count_hook` is not zero.
+
+        Answers two numbers: blocks run in this `uc_emu_start`, and how many may run.
         """
         lib, uc = self.lib, self.uc
         window = _window(uc, abi.malloc_usable_size(uc))
@@ -229,8 +260,16 @@ class Cpu:
         self._call(lib.uc_hook_del(uc, hook))
         mine = self.hook(abi.HOOK_BLOCK, callback)
         struct.pack_into("<Q", window, limit - 16, mine)
-        self.budget = window[limit - 8 : limit + 8].cast("Q")  # blocks run so far, and how many may run
         lib.uc_ctl(uc, abi.CTL_TB_FLUSH)
+        self.clear_exception()
+        return window[limit - 8 : limit + 8].cast("Q")
+
+    def ticker(self, slice_ns: int) -> Ticker:
+        """What stops guest code when a slice of time is over."""
+        stop = ctypes.cast(self.lib.uc_emu_stop, ctypes.c_void_p).value
+        assert stop is not None
+        self._ticker = Ticker(stop, self.uc, slice_ns)
+        return self._ticker
 
     def _self_test(self) -> None:
         """Hold every place that was found against Unicorn's interface. Raises MachineError."""
@@ -259,7 +298,6 @@ class Cpu:
         # What the fault at the end of `_boot` left: a fetch by the user from a page that is present.
         if number(self.error_code, 4)() != 0x15 or number(self.old_exception, 4)() != 14:
             raise MachineError("error_code is not where it should be in this build of Unicorn")
-        self._find_budget()
         self.clear_exception()
 
     # What the engine does with the CPU.
@@ -276,10 +314,27 @@ class Cpu:
         self.lib.tlb_flush_x86_64(self.cpu)
 
     def close(self) -> None:
-        if self.uc:
-            self.lib.uc_close(self.uc)
-            self.uc = 0
-            self._hooks.clear()
+        if not self.uc:
+            return
+        late = 0
+        if self._ticker is not None:
+            self._ticker.close()
+            late = self._ticker.may_call()
+        _closing.append((time.monotonic_ns() + late, self.uc))
+        self.uc = 0
+        self._hooks.clear()
+        _close_idle(self.lib)
+
+
+# Unicorns that are of no use any more, and when they may go: a ticker may still call `uc_emu_stop` for them.
+_closing: list[tuple[int, int]] = []
+
+
+def _close_idle(lib: Any) -> None:
+    now = time.monotonic_ns()
+    for entry in [entry for entry in _closing if entry[0] <= now]:
+        _closing.remove(entry)
+        lib.uc_close(entry[1])
 
 
 def _window(address: int, size: int) -> memoryview:

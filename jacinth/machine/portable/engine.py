@@ -5,12 +5,15 @@ One guest CPU in Unicorn's normal mode: long mode, paging on, the guest at privi
 page tables that Python writes into the guest's physical memory. `wait` enters Unicorn; a syscall, a fault
 or an exception comes back inside a hook, where the trap is called, and where it can switch to another
 context without leaving Unicorn. Only an idle CPU and a used up budget leave.
+
+The budget is a slice of the host's time, or, where a run must repeat exactly, a number of blocks of code.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from time import monotonic_ns
 from typing import Final, cast
 
 from jacinth.machine.exit import PREEMPTED, SYSCALL, CpuException, Exit, PageFault
@@ -21,9 +24,11 @@ from jacinth.machine.portable import unicorn_abi as abi
 from jacinth.machine.portable.context import PortableContext
 from jacinth.machine.portable.cpu import Cpu, MachineError
 from jacinth.machine.portable.paging import EXECUTE, READ, WRITE, FrameUses, PageTable, Space, UnifiedView
+from jacinth.machine.portable.ticker import Ticker
 from jacinth.machine.x86_64 import PageFaultCode, Vector
 
 QUANTUM: Final = 400_000  # blocks: a few milliseconds
+SLICE: Final = 5_000_000  # ns
 _FINISH: Final = 0x4A  # our vector for "the syscall instruction is complete, now switch"
 _RIP: Final = layout.RIP // 8
 _CR2: Final = layout.CR2 // 8
@@ -35,11 +40,13 @@ _GENERAL_PROTECTION: Final = CpuException(Vector.GP, 0)
 class PortableEngine:
     """See interface.Engine.
 
-    *quantum* is the budget of a context, in translated blocks (straight runs of code): after so many it is
-    preempted. The count is exact, so preemption repeats from run to run.
+    A context is preempted when a slice of *slice_ns* is over; slices follow each other while guest code runs, and
+    one that is switched to shares the slice of the one before it.
 
-    *deterministic* hides the host's time: rdtsc and rdtscp answer *tsc()*, or the number of blocks run so
-    far if there is no *tsc*.
+    *deterministic* makes preemption repeat from run to run: the budget is *quantum* translated blocks (straight runs of
+    code) instead, counted exactly, and whole for each context that is switched to. Code runs up to a third slower. It hides
+    the host's time as well: rdtsc and rdtscp answer *tsc()*, or the number of blocks run so far. A *tsc* without
+    *deterministic* is answered alone.
     """
 
     cpus = 1
@@ -50,10 +57,13 @@ class PortableEngine:
         *,
         deterministic: bool = False,
         quantum: int = QUANTUM,
+        slice_ns: int = SLICE,
         tsc: Callable[[], int] | None = None,
     ) -> None:
         if quantum < 1:
             raise ValueError(f"a quantum of {quantum} blocks")
+        if slice_ns < 1:
+            raise ValueError(f"a slice of {slice_ns} ns")
         self.memory = memory
         self.quantum = quantum
         self.uses = FrameUses(memory)
@@ -62,7 +72,13 @@ class PortableEngine:
         self.env[_RIP] = 0
         self.state = cpu.state  # what a context takes along when it leaves the CPU
         self.pristine = bytes(cpu.state)
-        self._budget = cpu.budget
+        self._ticker: Ticker | None = None  # measures slices; None where blocks are counted
+        # Blocks run in the present `uc_emu_start`, and how many may run.
+        self._budget = memoryview(bytearray(16)).cast("Q")
+        if deterministic:
+            self._budget = cpu.count_blocks()
+        else:
+            self._ticker = cpu.ticker(slice_ns)
         self._blocks = 0  # run before the present `uc_emu_start`
         self._error_code = cpu.error_code // 8
         self._old_exception = cpu.old_exception // 8
@@ -127,17 +143,20 @@ class PortableEngine:
         following = self._started
         self._started = None
         self._trap = cast(_Trap, trap)  # every context is one of ours
-        cpu, budget = self.cpu, self._budget
+        cpu, budget, ticker = self.cpu, self._budget, self._ticker
         self._unraisable = sys.unraisablehook
         sys.unraisablehook = self._on_unraisable
         try:
             while following is not None and self._enter(following):
-                if self._kicked:
-                    error = 0
-                else:
-                    error = cpu.lib.uc_emu_start(cpu.uc, self.env[_RIP], 0, 0, self.quantum)
-                    self._blocks += budget[0]
-                    budget[0] = 0
+                error = 0
+                if not self._kicked:
+                    if ticker is not None:
+                        ticker.arm()
+                        error = cpu.lib.uc_emu_start(cpu.uc, self.env[_RIP], 0, 0, 0)
+                    else:
+                        error = cpu.lib.uc_emu_start(cpu.uc, self.env[_RIP], 0, 0, self.quantum)
+                        self._blocks += budget[0]
+                        budget[0] = 0
                 if self._special:
                     self._settle()
                     if self._error is not None:
@@ -149,6 +168,8 @@ class PortableEngine:
                 self._kicked = False
                 following = self._trap(0, PREEMPTED)
         finally:
+            if ticker is not None:
+                ticker.disarm()
             self._special = self._idle = self._finishing = False
             self._error = None
             self._trap = _no_trap
@@ -156,10 +177,16 @@ class PortableEngine:
 
     def kick(self) -> None:
         self._kicked = True
+        self._hurry()
+
+    def _hurry(self) -> None:
+        """Stop at the next block, for a kick. Guest code is not running: one of our hooks is, or nothing."""
         self._budget[1] = 0
+        if self._ticker is not None and self.cpu.uc:
+            self.cpu.lib.uc_emu_stop(self.cpu.uc)
 
     def blocks(self) -> int:
-        """How many blocks of guest code have run."""
+        """How many blocks of guest code have run. 0 where nothing has to repeat: they are not counted then."""
         return self._blocks + self._budget[0]
 
     def close(self) -> None:
@@ -277,8 +304,13 @@ class PortableEngine:
         if following is not None:
             self._load(following)
             if not following.step_pending or self._enter(following):
-                budget = self._budget
-                budget[1] = 0 if self._kicked else budget[0] + self.quantum
+                if self._kicked:
+                    self._hurry()
+                elif self._ticker is None:
+                    self._budget[1] = self._budget[0] + self.quantum
+                elif monotonic_ns() >= self._ticker.due:
+                    # The slice has ended within the trap, and with it the turn of the one that was here.
+                    self._ticker.arm()
                 return
         self._stop()
 

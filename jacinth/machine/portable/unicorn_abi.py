@@ -17,6 +17,8 @@ ARCH_X86: Final = 4
 MODE_64: Final = 8
 PROT_ALL: Final = 7
 CPU_EPYC: Final = 35
+CONTEXT_CPU: Final = 1
+CONTEXT_MEMORY: Final = 2
 
 HOOK_INTR: Final = 1 << 0
 HOOK_INSN: Final = 1 << 1
@@ -33,6 +35,7 @@ INS_SYSCALL: Final = 699
 CTL_USE_EXITS: Final = 4 | 1 << 26 | 1 << 30
 CTL_CPU_MODEL: Final = 7 | 1 << 26 | 1 << 30
 CTL_TCG_BUFFER_SIZE: Final = 13 | 1 << 26 | 1 << 30
+CTL_CONTEXT_MODE: Final = 14 | 1 << 26 | 1 << 30
 CTL_TB_FLUSH: Final = 10 | 1 << 30
 
 REG_CS: Final = 11
