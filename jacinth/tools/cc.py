@@ -27,6 +27,10 @@ _SDK: Final = _PACKAGE / "sdk"
 _CXX_SUFFIXES: Final = {".cc", ".cpp", ".cxx", ".C"}
 _NO_LINK: Final = {"-c", "-S", "-E", "-M", "-MM", "-fsyntax-only"}
 
+# Unicorn calls a function for each vector instruction, which makes loops that the compiler turns into vectors slower
+# than the loops that they were: SHA-256 three times. Flags of the user's come later, and may ask for it all the same.
+NO_VECTORS: Final = "-fno-tree-vectorize"
+
 # What every translation unit gets, ours and the user's.
 _COMPILE: Final = (
     "-ffreestanding",
@@ -34,6 +38,7 @@ _COMPILE: Final = (
     "-fno-stack-protector",
     "-ffunction-sections",
     "-fdata-sections",
+    NO_VECTORS,
 )
 _CXX: Final = ("-nostdinc++", "-fno-exceptions", "-fno-rtti")
 _LINK: Final = (
