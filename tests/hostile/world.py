@@ -17,6 +17,8 @@ from jacinth.abi import (
     ZX_JOB_POL_BASIC_V2,
     ZX_LOG_FLAG_READABLE,
     ZX_OBJ_TYPE_CHANNEL,
+    ZX_OBJ_TYPE_CLOCK,
+    ZX_OBJ_TYPE_COUNTER,
     ZX_OBJ_TYPE_EVENT,
     ZX_OBJ_TYPE_EVENTPAIR,
     ZX_OBJ_TYPE_FIFO,
@@ -149,6 +151,8 @@ class World:
 
     def make(self, type_: int) -> int:
         """A handle to a new object of a ZX_OBJ_TYPE_*, with all that is needed to use it."""
+        if type_ not in _MAKERS:
+            pytest.skip(f"these tests make no object of type {type_}")
         return _MAKERS[type_](self)
 
     def pair(self, name: str, *arguments: int) -> tuple[int, int]:
@@ -192,6 +196,8 @@ def _vmar(w: World) -> int:
 
 _MAKERS: dict[int, Callable[[World], int]] = {
     ZX_OBJ_TYPE_CHANNEL: lambda w: w.channel(b"12345678"),
+    ZX_OBJ_TYPE_CLOCK: lambda w: int(w.zx.zx_clock_create(0, None)[1]),
+    ZX_OBJ_TYPE_COUNTER: lambda w: int(w.zx.zx_counter_create(0)[1]),
     ZX_OBJ_TYPE_EVENT: World.event,
     ZX_OBJ_TYPE_EVENTPAIR: lambda w: w.pair("zx_eventpair_create", 0)[0],
     ZX_OBJ_TYPE_FIFO: lambda w: w.pair("zx_fifo_create", 8, 8, 0)[0],
@@ -333,6 +339,9 @@ _PARAM_TYPES = {
 
 # What makes a call succeed, where objects of the right types, addresses of pages and zeroes do not.
 RECIPES: dict[str, Callable[[World], dict[str, int]]] = {
+    "zx_clock_create": lambda w: {"args": 0},
+    "zx_clock_get_details": lambda w: {"options": 1 << 58},
+    "zx_clock_update": lambda w: {"options": 1 << 58 | 1, "args": w.put(9, bytes(64))},
     "zx_handle_close_many": lambda w: {**_handles(w, 3), "num_handles": 3},
     "zx_handle_duplicate": lambda w: _SAME,
     "zx_handle_replace": lambda w: _SAME,
