@@ -21,6 +21,7 @@ import hashlib
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from jacinth.abi.rows import SyscallRow, Vdso
@@ -360,6 +361,7 @@ def _sysv_hash(name: bytes) -> int:
     return value
 
 
+@cache  # asked for each name several times over
 def _gnu_hash(name: bytes) -> int:
     value = 5381
     for byte in name:

@@ -200,8 +200,13 @@ class Cpu:
         structure = self.structure
         before = structure.tobytes()
         self.lib.cpu_exit(self.cpu)
+        after = structure.tobytes()
         changed = [
-            i for i, (old, new) in enumerate(zip(before, structure.tobytes(), strict=True)) if old != new
+            i
+            for start in range(0, len(before), 256)  # in pieces: byte by byte takes longer than all the rest
+            if before[start : start + 256] != after[start : start + 256]
+            for i in range(start, min(start + 256, len(before)))
+            if before[i] != after[i]
         ]
         if not 2 <= len(changed) <= 4:  # exit_request, tcg_exit_req, and the high half of a counter
             raise MachineError(f"cpu_exit changes {len(changed)} bytes of this build of Unicorn")
@@ -209,9 +214,8 @@ class Cpu:
         for i in changed:
             structure[i] = 0
         # exception_index, 4 bytes of padding, a pointer back to Unicorn.
-        pointers = [
-            i for i in range(0, len(before) - 8, 8) if before[i : i + 8] == struct.pack("<Q", self.uc)
-        ]
+        quads = memoryview(before)[: len(before) // 8 * 8].cast("Q")
+        pointers = [i * 8 for i, quad in enumerate(quads) if quad == self.uc]
         env = self.env_address - self.cpu
         self.exception_index = max(i for i in pointers if i < env) - 8
 
