@@ -1,7 +1,8 @@
 """Job policy: what happens when a process does something that its job may forbid.
 
-A policy is immutable and inherited by reference; setting one on a job makes a new one. Source: zircon/kernel/object/job_policy.cc,
-docs/reference/syscalls/job_set_policy.md.
+A policy is immutable and inherited by reference; setting one on a job makes a new one.
+
+Source: zircon/kernel/object/job_policy.cc, docs/reference/syscalls/job_set_policy.md.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from jacinth.abi import (
     ZX_POL_NEW_PORT,
     ZX_POL_NEW_PROCESS,
     ZX_POL_NEW_PROFILE,
+    ZX_POL_NEW_SAMPLER,
     ZX_POL_NEW_SOCKET,
     ZX_POL_NEW_TIMER,
     ZX_POL_NEW_VMO,
@@ -49,6 +51,7 @@ _NEW: Final = (
     ZX_POL_NEW_PROFILE,
     ZX_POL_NEW_PAGER,
     ZX_POL_NEW_IOB,
+    ZX_POL_NEW_SAMPLER,
 )
 
 
@@ -72,35 +75,46 @@ class JobPolicy:
         return self.actions[condition]
 
     def with_basic(self, mode: int, items: Sequence[tuple[int, int, int]]) -> JobPolicy:
-        """This policy with (condition, action, override flag) *items* on top.
+        """This policy with (condition, action, override flag) *items* on top, one after the other.
 
-        *mode* ZX_JOB_POL_ABSOLUTE: one condition that is fixed otherwise fails the whole; ZX_JOB_POL_RELATIVE: it is passed over.
-        Errors: INVALID_ARGS for an unknown mode or flag or action, NOT_SUPPORTED for an unknown condition, ALREADY_EXISTS.
+        A condition that is fixed stays as it is: with *mode* ZX_JOB_POL_ABSOLUTE that fails the whole, unless the item wants just
+        that; with ZX_JOB_POL_RELATIVE it is passed over. ZX_POL_NEW_ANY stands for all conditions of that name; items beside it,
+        in the same call, may say something else for one of them, and its flag counts for all.
+        Errors, in order: INVALID_ARGS mode; OUT_OF_RANGE more items than conditions; of each item NOT_SUPPORTED action,
+        INVALID_ARGS flag, condition, ALREADY_EXISTS.
         """
         if mode not in (ZX_JOB_POL_ABSOLUTE, ZX_JOB_POL_RELATIVE):
             raise ZxError(Status.INVALID_ARGS)
+        if len(items) > ZX_POL_MAX:
+            raise ZxError(Status.OUT_OF_RANGE)
         actions = list(self.actions)
         fixed = set(self.fixed)
+        any_override: int | None = None
         for condition, action, override in items:
-            if not 0 <= condition < ZX_POL_MAX:
-                raise ZxError(Status.INVALID_ARGS)
             if not 0 <= action < ZX_POL_ACTION_MAX:
                 raise ZxError(Status.NOT_SUPPORTED)
             if override not in (ZX_POL_OVERRIDE_ALLOW, ZX_POL_OVERRIDE_DENY):
                 raise ZxError(Status.INVALID_ARGS)
-            for one in _NEW if condition == ZX_POL_NEW_ANY else (condition,):
-                if one in self.fixed:
-                    # An equal or weaker wish changes nothing and is no conflict.
-                    if mode == ZX_JOB_POL_ABSOLUTE and action != self.actions[one]:
-                        raise ZxError(Status.ALREADY_EXISTS)
-                    continue
-                actions[one] = action
-                if override == ZX_POL_OVERRIDE_DENY:
-                    fixed.add(one)
-                else:
-                    fixed.discard(one)
-            if condition == ZX_POL_NEW_ANY and condition not in self.fixed:
-                actions[condition] = action
+            if not 0 <= condition < ZX_POL_MAX:
+                raise ZxError(Status.INVALID_ARGS)
+            conditions: Sequence[int] = (condition,)
+            if condition == ZX_POL_NEW_ANY:
+                conditions, any_override, override = _NEW, override, ZX_POL_OVERRIDE_ALLOW
+            for one in conditions:
+                if one not in fixed:
+                    actions[one] = action
+                    if override == ZX_POL_OVERRIDE_DENY:
+                        fixed.add(one)
+                elif mode == ZX_JOB_POL_ABSOLUTE and (action, override) != (
+                    actions[one],
+                    ZX_POL_OVERRIDE_DENY,
+                ):
+                    raise ZxError(Status.ALREADY_EXISTS)
+        # Today's kernel lets a child's NEW_ANY free what its parent has fixed; the document does not.
+        if any_override == ZX_POL_OVERRIDE_DENY:
+            fixed.update(_NEW)
+        elif any_override == ZX_POL_OVERRIDE_ALLOW:
+            fixed -= {one for one in _NEW if one not in self.fixed}
         return replace(self, actions=tuple(actions), fixed=frozenset(fixed))
 
     def with_timer_slack(self, amount: int, mode: int) -> JobPolicy:

@@ -20,6 +20,7 @@ from jacinth.abi import (
     ZX_EXCP_POLICY_CODE_BAD_SYSCALL,
     ZX_HANDLE_INVALID,
     ZX_POL_BAD_HANDLE,
+    ZX_POL_WRONG_OBJECT,
     Status,
     ZxError,
 )
@@ -100,6 +101,13 @@ class Call:
                 self.process.check_policy(ZX_POL_BAD_HANDLE)
             except ZxError:
                 pass
+
+    def wrong_object(self) -> None:
+        """Job policy of the caller for a handle to something that the call is not about. The answer stays WRONG_TYPE."""
+        try:
+            self.process.check_policy(ZX_POL_WRONG_OBJECT)
+        except ZxError:
+            pass
 
     def check_policy(self, condition: int) -> None:
         """ACCESS_DENIED where the caller's job forbids ZX_POL_* *condition*."""
@@ -212,6 +220,8 @@ def _body(row: SyscallRow, arguments: list[str], answer: str, indent: str) -> li
         "except ZxError as error:",
         *drops,
         "    status = error.status",
+        "    if status == WRONG_TYPE:",
+        "        call.wrong_object()",
         "except Exception as error:",
         *drops,
         f"    status = bug(call, {row.name!r}, error)",
@@ -222,7 +232,14 @@ def _body(row: SyscallRow, arguments: list[str], answer: str, indent: str) -> li
 
 def _names(row: SyscallRow) -> dict[str, Any]:
     function = IMPLEMENTED[row.name]
-    return {"function": function, "ZxError": ZxError, "bug": _bug, "OK": Status.OK, "CHECKPOINT": CHECKPOINT}
+    return {
+        "function": function,
+        "ZxError": ZxError,
+        "bug": _bug,
+        "OK": Status.OK,
+        "WRONG_TYPE": Status.WRONG_TYPE,
+        "CHECKPOINT": CHECKPOINT,
+    }
 
 
 def _first_trap(row: SyscallRow) -> Trap:

@@ -1,4 +1,4 @@
-"""A small world for exceptions: two jobs, a process of machine code, and what a handler does with the exceptions of its threads."""
+"""A small world for exceptions: two jobs, a process of machine code, and what a handler does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What only debuggers hear of: starts, exits, and what a thread raises itself. Source: utest/exception/exception.cc, exceptions.md."""
+"""What only debuggers hear of: starts, exits, and what a thread raises itself.
+
+Source: utest/exception/exception.cc, exceptions.md.
+"""
 
 from __future__ import annotations
 
