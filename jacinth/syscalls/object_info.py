@@ -55,7 +55,7 @@ def zx_object_get_info(
         raise ZxError(Status.NOT_SUPPORTED)
     records = get(call, handle)
     single = not isinstance(records, Sequence)
-    packed = [_pack(record) for record in ([records] if single else records)]  # type: ignore[list-item, union-attr]
+    packed = [_pack(record) for record in (records if isinstance(records, Sequence) else [records])]
     room = buffer_size // len(packed[0]) if packed else 0
     written = min(len(packed), room)
     buffer.write(b"".join(packed[:written]))
