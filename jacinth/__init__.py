@@ -8,10 +8,15 @@ from jacinth.api.body import Body
 from jacinth.api.channel import Channel, HandleDisposition
 from jacinth.api.debuglog import DebugLog, DebugLogRecord, Resource
 from jacinth.api.event import Event, EventPair
+from jacinth.api.exception import Exception_
 from jacinth.api.fifo import Fifo
 from jacinth.api.flags import (
     CachePolicy,
     ClockId,
+    ExceptionChannelOptions,
+    ExceptionState,
+    ExceptionStrategy,
+    ExceptionType,
     HandleOp,
     JobAction,
     JobActionOverride,
@@ -101,6 +106,11 @@ __all__ = [
     "DebugLogRecord",
     "Event",
     "EventPair",
+    "ExceptionChannelOptions",
+    "ExceptionState",
+    "ExceptionStrategy",
+    "ExceptionType",
+    "Exception_",
     "Fifo",
     "Handle",
     "HandleDisposition",

@@ -195,6 +195,7 @@ class JobCondition(IntEnum):
     NEW_PAGER = abi.ZX_POL_NEW_PAGER
     AMBIENT_MARK_VMO_EXEC = abi.ZX_POL_AMBIENT_MARK_VMO_EXEC
     NEW_IOB = abi.ZX_POL_NEW_IOB
+    NEW_SAMPLER = abi.ZX_POL_NEW_SAMPLER
 
 
 class JobAction(IntEnum):
@@ -212,6 +213,44 @@ class JobActionOverride(IntEnum):
 
     ALLOW = abi.ZX_POL_OVERRIDE_ALLOW
     DENY = abi.ZX_POL_OVERRIDE_DENY
+
+
+class ExceptionChannelOptions(IntFlag):
+    """Who listens: ZX_EXCEPTION_CHANNEL_*."""
+
+    NONE = 0
+    DEBUGGER = abi.ZX_EXCEPTION_CHANNEL_DEBUGGER
+
+
+class ExceptionType(IntEnum):
+    """What has happened: ZX_EXCP_*."""
+
+    GENERAL = abi.ZX_EXCP_GENERAL
+    FATAL_PAGE_FAULT = abi.ZX_EXCP_FATAL_PAGE_FAULT
+    UNDEFINED_INSTRUCTION = abi.ZX_EXCP_UNDEFINED_INSTRUCTION
+    SW_BREAKPOINT = abi.ZX_EXCP_SW_BREAKPOINT
+    HW_BREAKPOINT = abi.ZX_EXCP_HW_BREAKPOINT
+    UNALIGNED_ACCESS = abi.ZX_EXCP_UNALIGNED_ACCESS
+    THREAD_STARTING = abi.ZX_EXCP_THREAD_STARTING
+    THREAD_EXITING = abi.ZX_EXCP_THREAD_EXITING
+    POLICY_ERROR = abi.ZX_EXCP_POLICY_ERROR
+    PROCESS_STARTING = abi.ZX_EXCP_PROCESS_STARTING
+    USER = abi.ZX_EXCP_USER
+
+
+class ExceptionState(IntEnum):
+    """What happens when an exception is closed: ZX_EXCEPTION_STATE_*."""
+
+    TRY_NEXT = abi.ZX_EXCEPTION_STATE_TRY_NEXT
+    HANDLED = abi.ZX_EXCEPTION_STATE_HANDLED
+    THREAD_EXIT = abi.ZX_EXCEPTION_STATE_THREAD_EXIT
+
+
+class ExceptionStrategy(IntEnum):
+    """Whether a process debugger is asked again: ZX_EXCEPTION_STRATEGY_*."""
+
+    FIRST_CHANCE = abi.ZX_EXCEPTION_STRATEGY_FIRST_CHANCE
+    SECOND_CHANCE = abi.ZX_EXCEPTION_STRATEGY_SECOND_CHANCE
 
 
 class Slack(IntEnum):

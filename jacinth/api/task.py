@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from jacinth.abi import (
+    ZX_EXCEPTION_TARGET_JOB_DEBUGGER,
+    ZX_EXCP_USER,
     ZX_HANDLE_INVALID,
     ZX_INFO_HANDLE_TABLE,
     ZX_INFO_JOB,
@@ -19,10 +21,13 @@ from jacinth.abi import (
     ZX_INFO_TASK_RUNTIME,
     ZX_INFO_TASK_STATS,
     ZX_INFO_THREAD,
+    ZX_INFO_THREAD_EXCEPTION_REPORT,
     ZX_INFO_THREAD_STATS,
     ZX_JOB_POL_BASIC_V2,
     ZX_JOB_POL_TIMER_SLACK,
     Struct,
+    zx_exception_context_t,
+    zx_exception_report_t,
     zx_info_handle_extended_t,
     zx_info_job_t,
     zx_info_maps_t,
@@ -41,8 +46,10 @@ from jacinth.abi import (
     zx_thread_state_vector_regs_t,
 )
 from jacinth.api.body import BodyFunction, start_body
-from jacinth.api.caller import C, member
+from jacinth.api.caller import C, blocking, member
+from jacinth.api.channel import Channel
 from jacinth.api.flags import (
+    ExceptionChannelOptions,
     JobActionOverride,
     JobCriticalOptions,
     JobPolicyOption,
@@ -97,6 +104,18 @@ class Task(Handle[C]):
         status, token = self._caller.sys.zx_task_suspend_token(self.raw)
         check(status)
         return SuspendToken(self._caller, token)
+
+    @member
+    def create_exception_channel(self, options: int = ExceptionChannelOptions.NONE) -> Channel[C]:
+        """A channel from which to read the exceptions of a thread, or of the threads of a process or a job.
+
+        Each message is a zx_exception_info_t and an `Exception_`. Rights: INSPECT, DUPLICATE, TRANSFER and
+        MANAGE_THREAD; ENUMERATE on a process or a job. Raises ZxInvalidArgs for the debugger of a thread,
+        ZxAlreadyBound where somebody listens, ZxBadState for a dead task.
+        """
+        status, raw = self._caller.sys.zx_task_create_exception_channel(self.raw, options)
+        check(status)
+        return Channel(self._caller, raw)
 
     @property
     def runtime_info(self) -> zx_info_task_runtime_t:
@@ -373,7 +392,8 @@ class Thread(Task[C]):
 
     @member
     def read_state(self, kind: int = ThreadStateTopic.GENERAL_REGS) -> Any:
-        """A register file, while the thread is suspended: a zx_thread_state_*_regs_t; an int for SINGLE_STEP.
+        """A register file, while the thread is suspended or in an exception: a zx_thread_state_*_regs_t; an
+        int for SINGLE_STEP.
 
         Rights: READ. Raises ZxInvalidArgs for the kind, ZxBadState while it runs, ZxNotSupported for a Python
         body.
@@ -385,13 +405,25 @@ class Thread(Task[C]):
 
     @member
     def write_state(self, kind: int, state: Struct | int) -> None:
-        """Change a register file, while the thread is suspended.
+        """Change a register file, while the thread is suspended or in an exception.
 
         Rights: WRITE. Raises ZxInvalidArgs for the kind or values that no thread may have, ZxBadState while
         it runs, ZxNotSupported for a Python body.
         """
         data = state.to_bytes(4, "little") if isinstance(state, int) else state.pack()
         check(self._caller.sys.zx_thread_write_state(self.raw, kind, data))
+
+    @property
+    def exception_report(self) -> zx_exception_report_t:
+        """The exception that it is in. Rights: INSPECT. Raises ZxBadState where it is in none."""
+        return self._info(ZX_INFO_THREAD_EXCEPTION_REPORT, zx_exception_report_t)
+
+    @blocking
+    async def raise_user_exception(self, synth_code: int, synth_data: int = 0) -> None:
+        """Tell the debuggers of its job and of the jobs above. It is the calling thread that does so."""
+        context = zx_exception_context_t(synth_code=synth_code, synth_data=synth_data)
+        raise_ = self._caller.waits.zx_thread_raise_exception
+        check(await raise_(ZX_EXCEPTION_TARGET_JOB_DEBUGGER, ZX_EXCP_USER, context))
 
     @property
     def info(self) -> zx_info_thread_t:

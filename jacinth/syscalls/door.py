@@ -423,10 +423,13 @@ class HostSys(_Sys):
         try:
             while True:
                 try:
-                    waiter: Waiter = coroutine.send(None)
+                    stop = coroutine.send(None)
                 except StopIteration as end:
                     return end.value
-                kernel.run_host(thread, waiter)
+                if isinstance(stop, Waiter):
+                    kernel.run_host(thread, stop)
+                else:
+                    thread.attention = False  # a checkpoint: nothing can be done with the host
         finally:
             coroutine.close()
 
