@@ -145,12 +145,14 @@ class Kernel:
         """The next thread to run, letting time pass while there is none; None where it is the host's turn."""
         ready, timers, clock = self.ready, self.timers, self.clock
         while True:
-            self._tick(_PICK_NS)
+            if clock.virtual:
+                self._tick(_PICK_NS)
+            now = self._picked_at = clock.now()
             deadline = timers.next_deadline()
-            if deadline is not None and deadline <= clock.now():
-                timers.fire(clock.now())
-            if self.inputs and clock.now() >= self._next_poll:
-                self._poll_inputs(clock.now())
+            if deadline is not None and deadline <= now:
+                timers.fire(now)
+            if self.inputs and now >= self._next_poll:
+                self._poll_inputs(now)
             while ready:
                 if self.seed is None or len(ready) == 1:
                     thread = ready.popleft()
@@ -214,7 +216,6 @@ class Kernel:
             thread = self.current = self._pick()
             if thread is None:
                 return None
-            self._picked_at = self.clock.now()
 
     _picked_at: int = 0
     _next_poll: int = 0

@@ -11,6 +11,8 @@ from typing import Final
 PAGE_SIZE: Final = 4096
 _ZERO: Final = bytes(PAGE_SIZE)
 _NOTHING: Final = memoryview(b"")
+_TOGETHER: Final = 16  # frames
+_MADV_POPULATE_WRITE: Final = 23
 
 
 class OutOfMemory(Exception):
@@ -22,7 +24,8 @@ class PhysicalMemory:
 
     A frame number times PAGE_SIZE is the frame's place in the memfd. Frames below `limit // PAGE_SIZE` are
     guest memory, counted in `allocated`; those above are page tables, counted in `overhead`, and no part of
-    the limit. The memfd is sparse: a frame that was never written costs the host nothing.
+    the limit. The memfd is sparse: what was never handed out costs the host nothing, but for a
+    few frames that come next.
     """
 
     def __init__(self, limit: int) -> None:
@@ -45,6 +48,7 @@ class PhysicalMemory:
         # 1 for every frame that an engine may have translated code from; engines set it.
         self.code_frames = bytearray(self.frames)
         self.drop_code: Callable[[int], None] | None = None  # an engine's: forget all translations of a frame
+        self._populates = True
         self._next = 0  # every frame from here on was never handed out, and is zero
         self._free: list[int] = []
         self._next_table = self.frames
@@ -67,8 +71,20 @@ class PhysicalMemory:
             if frame == self.frames:
                 raise OutOfMemory(f"all {self.frames} frames are in use")
             self._next = frame + 1
+            if frame % _TOGETHER == 0:
+                self._populate(frame)
         self.allocated += 1
         return frame
+
+    def _populate(self, frame: int) -> None:
+        """Have the host find memory for some frames at once: 0.5 us each instead of 2.5 us when it is touched."""
+        if self._populates:
+            try:
+                self._map.madvise(
+                    _MADV_POPULATE_WRITE, frame << 12, min(_TOGETHER, self.frames - frame) << 12
+                )
+            except OSError:  # Linux before 5.14, or memory is short: then as each is touched
+                self._populates = False
 
     def free(self, frame: int) -> None:
         """Take a frame back. It is in no page table any more."""
@@ -112,6 +128,9 @@ class PhysicalMemory:
         """Give the contents of free frames back to the host."""
         for frame in self._free + self._free_tables:
             _fallocate(self.fd, _PUNCH_HOLE, frame << 12, PAGE_SIZE)
+        ahead = min(-self._next % _TOGETHER, self.frames - self._next)  # populated, and not handed out
+        if ahead:
+            _fallocate(self.fd, _PUNCH_HOLE, self._next << 12, ahead << 12)
 
     def close(self) -> None:
         """Give everything back to the host. No engine uses the memory any more."""

@@ -895,6 +895,22 @@ def test_a_slice_of_time_ends_between_two_blocks(timed: Machine) -> None:
     assert len(set(places)) > 90
 
 
+def test_the_time_stamp_counter_is_hidden_when_a_slice_ends_as_well() -> None:
+    """Unicorn alone would answer the host's counter then."""
+    # again: rdtsc; mov rbx, rdx; rdtscp; or rbx, rdx; test ebx, ebx; jz again; syscall
+    machine = Machine(slice_ns=50_000, tsc=lambda: 7)
+    context = machine.context(machine.space("0f31 4889d3 0f01f9 4809d3 85db 74f1 0f05"))
+    left = 500
+
+    def trap(exit_: Exit) -> PortableContext | None:
+        nonlocal left
+        left -= 1
+        return context if exit_ is PREEMPTED and left else None
+
+    assert machine.run(context, trap)[-1] is PREEMPTED
+    machine.close()
+
+
 def test_a_slice_that_ends_within_a_trap(timed: Machine) -> None:
     space = timed.space("0f05 ebfe")
     contexts = [timed.context(space) for _ in range(4)]

@@ -211,7 +211,10 @@ class VmMapping:
         """The address from which on nothing can be touched: the end of the mapping, or of the VMO if that
         comes earlier.
         """
-        return self.base + min(self.size, max(0, self.vmo.fault_limit(self.beyond_stream) - self.vmo_offset))
+        limit = self.vmo.fault_limit(self.beyond_stream) - self.vmo_offset
+        if limit >= self.size:
+            return self.base + self.size
+        return self.base + max(0, limit)
 
     # The VMO's calls: page numbers are those of its page list
 

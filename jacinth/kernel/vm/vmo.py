@@ -480,7 +480,8 @@ class VmObjectDispatcher(SoloDispatcher):
         """
         if beyond_stream and self.stream is not None:
             return min(self.size, round_up(self.stream.size))
-        return self.size
+        size = self.pages.size  # `self.size`, for speed: it is asked for at every fault
+        return size if size < self.limit else self.limit
 
     def set_size(self, size: int) -> None:
         """Grow or shrink, and let all of it be content.

@@ -54,6 +54,7 @@ CC_OP_EFLAGS: Final = 1  # "the arithmetic flags are in cc_src"
 
 _CR0: Final = 1 << 31 | 1 << 16 | 1 << 5 | 1 << 4 | 1 << 1 | 1  # PG, WP, NE, ET, MP, PE
 _CR4: Final = 1 << 5 | 1 << 9 | 1 << 10 | 1 << 16 | 1 << 18  # PAE, OSFXSR, OSXMMEXCPT, FSGSBASE, OSXSAVE
+_CR4_TSD: Final = 1 << 2
 _MSR_EFER: Final = 0xC0000080
 _MSR_STAR: Final = 0xC0000081
 _EFER: Final = 1 << 0 | 1 << 8 | 1 << 10 | 1 << 11  # SCE, LME, LMA, NXE
@@ -305,6 +306,13 @@ class Cpu:
         self.clear_exception()
 
     # What the engine does with the CPU.
+
+    def forbid_tsc(self) -> None:
+        """rdtsc and rdtscp are general protection faults at level 3.
+
+        Unicorn has hooks for them, but reads the host's counter all the same when it is to stop at the end of the block.
+        """
+        self.write(abi.REG_CR4, _CR4 | _CR4_TSD)
 
     def clear_exception(self) -> None:
         """Forget the last exception: Unicorn never does, and would make the next one a double fault."""

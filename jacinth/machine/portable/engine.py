@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from time import monotonic_ns
 from typing import Final, cast
 
@@ -25,12 +26,14 @@ from jacinth.machine.portable.context import PortableContext
 from jacinth.machine.portable.cpu import Cpu, MachineError
 from jacinth.machine.portable.paging import EXECUTE, READ, WRITE, FrameUses, PageTable, Space, UnifiedView
 from jacinth.machine.portable.ticker import Ticker
-from jacinth.machine.x86_64 import PageFaultCode, Vector
+from jacinth.machine.x86_64 import PageFaultCode, Rflags, Vector
 
 QUANTUM: Final = 400_000  # blocks: a few milliseconds
 SLICE: Final = 5_000_000  # ns
+_PREFIXES: Final = frozenset([0x66, 0x67, 0xF2, 0xF3, 0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, *range(0x40, 0x50)])
 _FINISH: Final = 0x4A  # our vector for "the syscall instruction is complete, now switch"
 _RIP: Final = layout.RIP // 8
+_EFLAGS: Final = layout.EFLAGS // 8
 _CR2: Final = layout.CR2 // 8
 _CR3: Final = layout.CR3 // 8
 _Trap = Callable[[int, Exit], "PortableContext | None"]
@@ -68,6 +71,9 @@ class PortableEngine:
         self.quantum = quantum
         self.uses = FrameUses(memory)
         self.cpu = cpu = Cpu(memory)
+        self._hides_tsc = deterministic or tsc is not None
+        if self._hides_tsc:
+            cpu.forbid_tsc()
         self.env = cpu.env
         self.env[_RIP] = 0
         self.state = cpu.state  # what a context takes along when it leaves the CPU
@@ -89,6 +95,8 @@ class PortableEngine:
 
         self._live: PortableContext | None = None  # whose registers are in the CPU
         self._space: Space | None = None  # whose page table is loaded
+        self.loaded: tuple[PageTable, ...] = ()  # the page tables that it is made of
+        self._load_cr3 = partial(cpu.lib.cpu_x86_update_cr3_x86_64, cpu.env_address)
         self._started: PortableContext | None = None
         self._trap: _Trap = _no_trap
         self._tsc = tsc if tsc is not None else self.blocks
@@ -108,14 +116,12 @@ class PortableEngine:
         self._port: tuple[bytes, _Trap] | None = None  # state before an `in` or `out`, and the trap held back
         self._last_flip = (0, 0)
 
+        # First among the hooks of instructions: Unicorn leaves out those behind one that is not meant when it is to stop.
         cpu.hook(abi.HOOK_INSN, abi.HookSyscall(self._on_syscall), abi.INS_SYSCALL)
         cpu.hook(abi.HOOK_INTR, abi.HookInterrupt(self._on_interrupt))
         cpu.hook(abi.HOOK_INSN_INVALID, abi.HookInvalid(self._on_invalid))
         cpu.hook(abi.HOOK_INSN, abi.HookPort(self._on_port), abi.INS_IN)
         cpu.hook(abi.HOOK_INSN, abi.HookPort(self._on_port), abi.INS_OUT)
-        if deterministic or tsc is not None:
-            cpu.hook(abi.HOOK_INSN, abi.HookTsc(self._on_tsc), abi.INS_RDTSC)
-            cpu.hook(abi.HOOK_INSN, abi.HookTsc(self._on_tsc), abi.INS_RDTSCP)
         memory.drop_code = self._drop_code
 
     # The interface.
@@ -245,8 +251,8 @@ class PortableEngine:
         """The address space is about to go; put the empty one in its place."""
         loaded = self._space
         if loaded is not None and space is not None and (space is loaded or space in loaded.parts):
-            self._set_active(loaded, False)
             self._space = None
+            self.loaded = ()
             self.cpu.load_cr3(self.cpu.null_cr3)
 
     def flush_page(self, address: int) -> None:
@@ -275,19 +281,12 @@ class PortableEngine:
         if space is not self._space:
             if not space.cr3:
                 raise ValueError("the context's address space is closed")
-            if self._space is not None:
-                self._set_active(self._space, False)
-            self._set_active(space, True)
             self._space = space
-            self.cpu.load_cr3(space.cr3)
+            self.loaded = space.parts
+            self._load_cr3(space.cr3)
         else:
             self.env[_CR3] = space.cr3  # the context's copy may be of another space
         self._attention = False
-
-    def _set_active(self, space: Space, active: bool) -> None:
-        space.active = active
-        for part in space.parts:
-            part.active = active
 
     def _enter(self, following: PortableContext | None) -> bool:
         """Load the context that the trap chose. False: the CPU goes idle."""
@@ -332,7 +331,7 @@ class PortableEngine:
         if error is None or "ctypes callback" not in (lost.err_msg or ""):
             self._unraisable(lost)
             return
-        if not self._special and lost.object != self._on_tsc:
+        if not self._special:
             # Nothing was done yet: the instruction, a syscall mostly, is to be executed again.
             self._pc = self.env[_RIP]
             self._pc_written = True
@@ -363,7 +362,8 @@ class PortableEngine:
             # us once more after that.
             self._following = following
             self._finishing = True
-            self._interrupt_after_block()
+            self._structure[self._exit_request] = 1  # _interrupt_after_block, for speed
+            self._words[self._exception_index] = _FINISH
         except BaseException as error:
             self._in_syscall = False
             self._pc = self.env[_RIP]
@@ -407,6 +407,10 @@ class PortableEngine:
                 else:  # `int n` needs a gate that the kernel opens to level 3, and there is none
                     env[_RIP] -= 2
                     exit_ = CpuException(Vector.GP, vector << 3 | 2)
+            elif vector == Vector.GP and self._hides_tsc and self._read_tsc():
+                if not env[_EFLAGS] & Rflags.TF:
+                    return
+                exit_ = CpuException(Vector.DB, 0)
             else:
                 exit_ = CpuException(vector, status & 0xFFFFFFFF)
             following = self._trap(0, exit_)
@@ -481,14 +485,25 @@ class PortableEngine:
         self._special = False
         return _GENERAL_PROTECTION
 
-    def _on_tsc(self) -> int:
-        try:
-            value = self._tsc()
-            self.env[0] = value & 0xFFFFFFFF
-            self.env[2] = value >> 32 & 0xFFFFFFFF
-        except BaseException as error:
-            self._fail(error)
-        return 1
+    def _read_tsc(self) -> bool:
+        """After a general protection fault: carry out rdtsc or rdtscp, which level 3 may not use. False if it was neither."""
+        env = self.env
+        pc = env[_RIP]
+        while self._code(pc) in _PREFIXES and pc - env[_RIP] < 13:
+            pc += 1
+        if self._code(pc) != 0x0F:
+            return False
+        pc += 2
+        if self._code(pc - 1) != 0x31:  # rdtsc
+            if self._code(pc - 1) != 0x01 or self._code(pc) != 0xF9:  # rdtscp
+                return False
+            pc += 1
+            env[1] = 0  # ecx: the processor's number
+        value = self._tsc()
+        env[0] = value & 0xFFFFFFFF
+        env[2] = value >> 32 & 0xFFFFFFFF
+        env[_RIP] = pc
+        return True
 
 
 def _no_trap(_: int, exit_: Exit) -> PortableContext | None:

@@ -148,7 +148,6 @@ class PageTable:
 
     def __init__(self, engine: PortableEngine) -> None:
         self.engine = engine
-        self.active = False  # its translations may be in the CPU: it, or a view of it, is loaded
         self._memory = engine.memory
         self._frames = engine.memory.frames
         self._uses = engine.uses
@@ -158,6 +157,7 @@ class PageTable:
         self.cr3 = self._top.frame << 12
         self._leaves: dict[int, memoryview] = {}  # address >> 21 -> the page table's entries
         self._views: list[UnifiedView] = []
+        # What it is made of. While these are `engine.loaded`, translations of theirs may be in the CPU.
         self.parts = (self,)
 
     def map(self, address: int, frames: Sequence[int], access: int) -> None:
@@ -178,7 +178,7 @@ class PageTable:
             elif access & WRITE:  # FrameUses.add, for speed
                 self._writers[frame] += 1
             leaf[index] = frame << 12 | bits
-            if old & PRESENT and self.active:
+            if old & PRESENT and self in self.engine.loaded:
                 self.engine.flush_page(address)
             return
         if not frames:
@@ -197,7 +197,7 @@ class PageTable:
             entries = self._uses.add_all(frames[done : done + count], access)
             part[:] = memoryview(array("Q", entries))
             done += count
-        if replaced and self.active:
+        if replaced and self in self.engine.loaded:
             self._flush(address, len(frames))
 
     def protect(self, address: int, pages: int, access: int) -> None:
@@ -215,7 +215,7 @@ class PageTable:
                     if access & _CHANGES:
                         bits = uses.add((old & _FRAME) >> 12, access)
                     leaf[index] = old & _FRAME | bits
-        if touched and self.active:
+        if touched and self in self.engine.loaded:
             self._flush(address, pages)
 
     def unmap(self, address: int, pages: int) -> None:
@@ -230,7 +230,7 @@ class PageTable:
                 if leaf.tobytes() == _ZERO:
                     part.release()
                     self._drop_leaf(key)
-        if touched and self.active:
+        if touched and self in self.engine.loaded:
             self._flush(address, pages)
 
     def _release(self, entries: memoryview) -> bool:
@@ -247,8 +247,7 @@ class PageTable:
         """See interface.AddressSpace."""
         if self._views:
             raise ValueError("the address space is part of a unified view")
-        if self.active:
-            self.engine.unload(self)
+        self.engine.unload(self)
         for key, leaf in list(self._leaves.items()):
             self._release(leaf)
             self._drop_leaf(key)
@@ -291,7 +290,7 @@ class PageTable:
             for index, entry in enumerate(leaf.tolist()):
                 if (entry & _FRAME) >> 12 == frame and entry & _ASKED_WRITE:
                     leaf[index] = (entry | WRITABLE) & ~NX
-                    if self.active:
+                    if self in self.engine.loaded:
                         self.engine.flush_page(key << 21 | index << 12)
 
     # Tables.
@@ -378,7 +377,6 @@ class UnifiedView:
 
     def __init__(self, engine: PortableEngine, lower: PageTable, upper: PageTable) -> None:
         self.engine = engine
-        self.active = False
         self.parts = (lower, upper)
         self._lower, self._upper = lower, upper
         self._frame = engine.memory.allocate_table()
@@ -436,8 +434,7 @@ class UnifiedView:
         """See interface.AddressSpace."""
         if not self.cr3:
             return
-        if self.active:
-            self.engine.unload(self)
+        self.engine.unload(self)
         self._lower.detach(self)
         if self._upper is not self._lower:
             self._upper.detach(self)

@@ -27,8 +27,6 @@ HOOK_INSN_INVALID: Final = 1 << 14
 
 INS_IN: Final = 218
 INS_OUT: Final = 500
-INS_RDTSC: Final = 608
-INS_RDTSCP: Final = 609
 INS_SYSCALL: Final = 699
 
 # UC_CTL(type, number of arguments, write)
@@ -66,7 +64,6 @@ HookSyscall = ctypes.CFUNCTYPE(None)
 HookInterrupt = ctypes.CFUNCTYPE(None, c_void_p, c_uint32)
 HookInvalid = ctypes.CFUNCTYPE(c_int)
 HookPort = ctypes.CFUNCTYPE(c_int)
-HookTsc = ctypes.CFUNCTYPE(c_int)
 
 
 class MsrValue(ctypes.Structure):
