@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import guest, host, shell
+from bench import guest, host, shell, tasks
 from bench.row import Row
 from jacinth.tools.cc import CompileError, find_compiler
 
@@ -15,8 +15,8 @@ from jacinth.tools.cc import CompileError, find_compiler
 def _all(only: set[str], directory: Path) -> Iterator[Row]:
     if "host" in only:
         yield from host.rows()
-    if "tasks" in only and False:
-        pass
+    if "tasks" in only:
+        yield from tasks.rows()
     try:
         find_compiler()
     except CompileError as error:
