@@ -234,7 +234,8 @@ class ProcessDispatcher(SoloDispatcher):
     def memory_usage(self) -> TaskMemory:
         """What the process uses, in bytes: BAD_STATE once it is dead.
 
-        Memory that only the shared aspace reaches is private to the group, so with several processes in it, it is shared between them.
+        Memory that only the shared aspace reaches is private to the group, so with several processes in it, it is shared
+        between them.
         """
         if self.state is ProcessState.DEAD:
             raise ZxError(Status.BAD_STATE)

@@ -219,7 +219,8 @@ class ThreadDispatcher(SoloDispatcher):
     ) -> None:
         """Run machine code at *pc*, as the process's *first* thread or any.
 
-        Errors, in order: BAD_STATE where the process cannot take it; INVALID_ARGS a *pc* outside user space; BAD_STATE started before.
+        Errors, in order: BAD_STATE where the process cannot take it; INVALID_ARGS a *pc* outside user space; BAD_STATE
+        started before.
         """
         self.process.check_can_add(first=first)
         if pc >= _USER_TOP:

@@ -35,7 +35,8 @@ def zx_job_create(call: Call, parent_job: int, options: int, out: HandleOut) -> 
     """Make a job under *parent_job*; *out* gets its handle.
 
     Rights: MANAGE_JOB or WRITE on parent_job. Limit: 32 levels below the root job.
-    Errors, in order: INVALID_ARGS options; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED parent_job; OUT_OF_RANGE height; BAD_STATE dead parent.
+    Errors, in order: INVALID_ARGS options; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED parent_job; OUT_OF_RANGE height;
+    BAD_STATE dead parent.
     Source: job_create.md, which denies access only to a handle with neither right; today's job.rs asks for MANAGE_JOB.
     """
     if options != 0:
@@ -47,12 +48,14 @@ def zx_job_create(call: Call, parent_job: int, options: int, out: HandleOut) -> 
 
 
 @syscall
-def zx_job_set_policy(call: Call, handle: int, options: int, topic: int, policy: UserIn, policy_size: int) -> None:
+def zx_job_set_policy(
+    call: Call, handle: int, options: int, topic: int, policy: UserIn, policy_size: int
+) -> None:
     """Restrict what processes below a job may do. The job must not have children yet.
 
     Rights: SET_POLICY on handle.
-    Errors, in order: INVALID_ARGS policy, policy_size, topic or options; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; BAD_STATE children;
-    ALREADY_EXISTS a condition that a parent has fixed.
+    Errors, in order: INVALID_ARGS policy, policy_size, topic or options; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle;
+    BAD_STATE children; ALREADY_EXISTS a condition that a parent has fixed.
     """
     if policy.is_null or policy_size == 0:
         raise ZxError(Status.INVALID_ARGS)
@@ -87,7 +90,10 @@ def _basic_items(topic: int, policy: UserIn, policy_size: int) -> list[tuple[int
         raise ZxError(Status.INVALID_ARGS)
     count = policy_size // size
     if topic == ZX_JOB_POL_BASIC_V1:
-        return [(p.condition, p.policy, ZX_POL_OVERRIDE_DENY) for p in policy.read_structs(zx_policy_basic_v1_t, count)]
+        return [
+            (p.condition, p.policy, ZX_POL_OVERRIDE_DENY)
+            for p in policy.read_structs(zx_policy_basic_v1_t, count)
+        ]
     return [(p.condition, p.action, p.flags) for p in policy.read_structs(zx_policy_basic_v2_t, count)]
 
 
@@ -96,8 +102,8 @@ def zx_job_set_critical(call: Call, job: int, options: int, process: int) -> Non
     """Let *job* die when *process* ends: always, or with ZX_JOB_CRITICAL_PROCESS_RETCODE_NONZERO when it fails.
 
     Rights: DESTROY on job, WAIT on process.
-    Errors, in order: INVALID_ARGS options; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED job, then process; ALREADY_BOUND; INVALID_ARGS a job
-    that is no ancestor of the process.
+    Errors, in order: INVALID_ARGS options; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED job, then process; ALREADY_BOUND;
+    INVALID_ARGS a job that is no ancestor of the process.
     """
     if options & ~ZX_JOB_CRITICAL_PROCESS_RETCODE_NONZERO:
         raise ZxError(Status.INVALID_ARGS)

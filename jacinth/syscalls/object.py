@@ -34,8 +34,8 @@ def zx_object_signal_peer(call: Call, handle: int, clear_mask: int, set_mask: in
     """Clear, then set user signals of an object's peer.
 
     Rights: SIGNAL_PEER on handle.
-    Errors, in order: BAD_HANDLE; ACCESS_DENIED; NOT_SUPPORTED an object without peers; INVALID_ARGS a signal that users may not change;
-    PEER_CLOSED.
+    Errors, in order: BAD_HANDLE; ACCESS_DENIED; NOT_SUPPORTED an object without peers; INVALID_ARGS a signal that users
+    may not change; PEER_CLOSED.
     """
     call.dispatcher(handle, Dispatcher, ZX_RIGHT_SIGNAL_PEER).user_signal_peer(clear_mask, set_mask)
 

@@ -1,7 +1,7 @@
 """`zx_object_get_property` and `zx_object_set_property`.
 
-Source: docs/reference/syscalls/object_get_property.md; order from zircon/kernel/lib/syscalls/object_property.rs: value pointer, handle,
-type, size.
+Source: docs/reference/syscalls/object_get_property.md; order from zircon/kernel/lib/syscalls/object_property.rs: value
+pointer, handle, type, size.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def zx_object_get_property(call: Call, handle: int, property: int, value: UserOu
     """Read a property.
 
     Rights: GET_PROPERTY on handle.
-    Errors, in order: INVALID_ARGS value; BAD_HANDLE, ACCESS_DENIED; NOT_SUPPORTED property; WRONG_TYPE; ACCESS_DENIED another thread's
-    register; BUFFER_TOO_SMALL.
+    Errors, in order: INVALID_ARGS value; BAD_HANDLE, ACCESS_DENIED; NOT_SUPPORTED property; WRONG_TYPE; ACCESS_DENIED
+    another thread's register; BUFFER_TOO_SMALL.
     """
     value.check()
     object_ = call.dispatcher(handle, Dispatcher, ZX_RIGHT_GET_PROPERTY)
@@ -103,8 +103,8 @@ def zx_object_set_property(call: Call, handle: int, property: int, value: UserIn
     """Set a property.
 
     Rights: SET_PROPERTY on handle, and WRITE for ZX_PROP_VMO_CONTENT_SIZE.
-    Errors, in order: INVALID_ARGS value; BAD_HANDLE, ACCESS_DENIED; NOT_SUPPORTED property; WRONG_TYPE; ACCESS_DENIED another thread's
-    register; BUFFER_TOO_SMALL; INVALID_ARGS a value that the property cannot have.
+    Errors, in order: INVALID_ARGS value; BAD_HANDLE, ACCESS_DENIED; NOT_SUPPORTED property; WRONG_TYPE; ACCESS_DENIED
+    another thread's register; BUFFER_TOO_SMALL; INVALID_ARGS a value that the property cannot have.
     """
     value.check()
     object_ = call.dispatcher(handle, Dispatcher, ZX_RIGHT_SET_PROPERTY)

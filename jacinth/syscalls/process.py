@@ -33,7 +33,13 @@ def read_name(name: UserIn, size: int) -> bytes:
 
 @syscall
 def zx_process_create(
-    call: Call, job: int, name: UserIn, name_size: int, options: int, proc_handle: HandleOut, vmar_handle: HandleOut
+    call: Call,
+    job: int,
+    name: UserIn,
+    name_size: int,
+    options: int,
+    proc_handle: HandleOut,
+    vmar_handle: HandleOut,
 ) -> None:
     """Make a process in *job*, and a handle to the root of its address space.
 
@@ -64,8 +70,8 @@ def zx_process_create_shared(
     """Make a process that shares its state with *shared_proc*, and a handle to the root of its restricted address space.
 
     Rights: MANAGE_PROCESS on shared_proc. It joins the job of shared_proc.
-    Errors, in order: INVALID_ARGS options; ACCESS_DENIED policy; INVALID_ARGS name; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED shared_proc;
-    INVALID_ARGS a process that cannot be shared; BAD_STATE dead shared state or job.
+    Errors, in order: INVALID_ARGS options; ACCESS_DENIED policy; INVALID_ARGS name; BAD_HANDLE, WRONG_TYPE,
+    ACCESS_DENIED shared_proc; INVALID_ARGS a process that cannot be shared; BAD_STATE dead shared state or job.
     Source: process_create_shared.md; today's process.rs also asks for GET_PROPERTY, the document does not.
     """
     if options != 0:
@@ -107,7 +113,12 @@ def zx_process_start(
 
 
 def _start_first(
-    process: ProcessDispatcher, thread: ThreadDispatcher, entry: int, stack: int, argument: Handle | None, arg2: int
+    process: ProcessDispatcher,
+    thread: ThreadDispatcher,
+    entry: int,
+    stack: int,
+    argument: Handle | None,
+    arg2: int,
 ) -> None:
     if thread.process is not process:
         raise ZxError(Status.ACCESS_DENIED)

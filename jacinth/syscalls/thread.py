@@ -121,8 +121,8 @@ def zx_thread_read_state(call: Call, handle: int, kind: int, buffer: UserOut, bu
     """Read registers of a thread that is suspended or in an exception.
 
     Rights: READ on handle.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; INVALID_ARGS kind; BUFFER_TOO_SMALL; BAD_STATE a running thread;
-    NOT_SUPPORTED a thread without registers (a Python body); INVALID_ARGS buffer.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; INVALID_ARGS kind; BUFFER_TOO_SMALL; BAD_STATE a
+    running thread; NOT_SUPPORTED a thread without registers (a Python body); INVALID_ARGS buffer.
     """
     thread = call.dispatcher(handle, ThreadDispatcher, ZX_RIGHT_READ)
     if kind == ZX_THREAD_STATE_SINGLE_STEP:

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Struct)
 
-INT_CODES = {(1, False): "B", (2, False): "H", (4, False): "I", (4, True): "i", (8, False): "Q", (8, True): "q"}
+INT_CODES = {
+    (1, False): "B",
+    (2, False): "H",
+    (4, False): "I",
+    (4, True): "i",
+    (8, False): "Q",
+    (8, True): "q",
+}
 
 
 class UserMemory(Protocol):

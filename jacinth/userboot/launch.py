@@ -1,7 +1,7 @@
 """From a file to a running process, with the host's system calls alone.
 
-A program gets: its segments, a stack, the vDSO, and in its first argument a channel with the bootstrap message. Its second argument is
-the vDSO's base address.
+A program gets: its segments, a stack, the vDSO, and in its first argument a channel with the bootstrap message. Its
+second argument is the vDSO's base address.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ def launch(
 ) -> Program:
     """Start the ELF file *data* as a process of *job*, one of the host's handles.
 
-    *handles* are (PA_HND word, handle value) for the bootstrap message; they are the program's afterwards. Where there are none, the
-    debuglog is its standard input, output and error. Raises ElfError for a file
+    *handles* are (PA_HND word, handle value) for the bootstrap message; they are the program's afterwards. Where there
+    are none, the debuglog is its standard input, output and error. Raises ElfError for a file
     that cannot be run, ZxError where the kernel refuses.
     """
     image = load_elf(data)

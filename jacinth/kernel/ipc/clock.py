@@ -77,8 +77,8 @@ class ClockDispatcher(SoloDispatcher):
     )
 
     def __init__(self, kernel: Kernel, options: int, backstop: int) -> None:
-        """Errors: INVALID_ARGS unknown options, continuous without monotonic, a backstop that is negative or, for a clock that starts
-        by itself, ahead; NOT_SUPPORTED a mappable clock.
+        """Errors: INVALID_ARGS unknown options, continuous without monotonic, a backstop that is negative or, for a
+        clock that starts by itself, ahead; NOT_SUPPORTED a mappable clock.
         """
         if options & ~ZX_CLOCK_OPTS_ALL:
             raise ZxError(Status.INVALID_ARGS)
