@@ -1,0 +1,104 @@
+"""Handlers written in C: of the program's own exceptions, and of another program's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jacinth.abi import (
+    ZX_ERR_SHOULD_WAIT,
+    ZX_EVENT_SIGNALED,
+    ZX_INFO_PROCESS,
+    ZX_OK,
+    ZX_RIGHT_SAME_RIGHTS,
+    ZX_SOCKET_PEER_CLOSED,
+    ZX_SOCKET_READABLE,
+    ZX_TASK_TERMINATED,
+    ZX_TIME_INFINITE,
+    zx_info_process_t,
+)
+from jacinth.api.kernel import Kernel
+from jacinth.userboot.launch import launch
+from jacinth.userboot.processargs import PA_FD, PA_USER0, PA_USER1, pa_hnd
+from tests.sdk.conftest import build, cache, compiler  # noqa: F401
+
+HERE = Path(__file__).parent
+
+pytestmark = pytest.mark.usefixtures("compiler")
+
+
+class Running:
+    """A program, and the host's end of its output."""
+
+    def __init__(
+        self, k: Kernel, program: bytes, job: int, handles: tuple[tuple[int, int], ...] = ()
+    ) -> None:
+        self.zx: Any = k.host.sys
+        status, self.output, theirs = self.zx.zx_socket_create(0)
+        assert status == ZX_OK
+        given = [(pa_hnd(PA_FD, 1), theirs), *handles]
+        self.process = launch(
+            k.host, k.vdso, program, job=job, name=b"program", args=[b"program"], environ={}, handles=given
+        ).process
+
+    def finish(self) -> tuple[int, bytes]:
+        """Its return code and what it has written."""
+        output = b""
+        while True:
+            status, data, *_ = self.zx.zx_socket_read(self.output, 0, 1 << 16)
+            if status == ZX_OK:
+                output += data
+            elif status == ZX_ERR_SHOULD_WAIT:
+                self.zx.zx_object_wait_one(
+                    self.output, ZX_SOCKET_READABLE | ZX_SOCKET_PEER_CLOSED, ZX_TIME_INFINITE
+                )
+            else:
+                break
+        self.zx.zx_object_wait_one(self.process, ZX_TASK_TERMINATED, ZX_TIME_INFINITE)
+        _, data, *_ = self.zx.zx_object_get_info(self.process, ZX_INFO_PROCESS, zx_info_process_t.SIZE)
+        return zx_info_process_t.unpack(data).return_code, output
+
+
+def test_a_program_handles_its_own_exceptions(k: Kernel, build: Any) -> None:  # noqa: F811
+    program = build(HERE / "self.c", flags=("-Wall", "-Wextra", "-Werror", "-O1"))
+    code, output = Running(k, program, k.host.root_job).finish()
+    assert (code, output.decode().splitlines()) == (
+        0,
+        [
+            "type 0x108 vector 14 cr2 0x8",
+            "type 0x208 vector 6 cr2 0",
+            "type 0x308 vector 3 cr2 0",
+            "type 0x8 vector 0 cr2 0",
+            "cell 77, quotient 42, 4 exceptions",
+        ],
+    )
+
+
+def test_a_debugger_watches_another_program(k: Kernel, build: Any) -> None:  # noqa: F811
+    zx = k.host.sys
+    _, job = zx.zx_job_create(k.host.root_job, 0)
+    _, copy = zx.zx_handle_duplicate(job, ZX_RIGHT_SAME_RIGHTS)
+    _, go = zx.zx_event_create(0)
+    _, given = zx.zx_handle_duplicate(go, ZX_RIGHT_SAME_RIGHTS)
+    handles = ((pa_hnd(PA_USER0, 0), copy), (pa_hnd(PA_USER1, 0), given))
+    debugger = Running(k, build(HERE / "debugger.c"), k.host.root_job, handles)
+    assert zx.zx_object_wait_one(go, ZX_EVENT_SIGNALED, ZX_TIME_INFINITE)[0] == ZX_OK
+    debuggee = Running(k, build(HERE / "debuggee.c"), job)
+    code, output = debugger.finish()
+    assert (code, output.decode().splitlines()) == (
+        0,
+        [
+            "process starting",
+            "thread starting",
+            "breakpoint",
+            "user",
+            "thread starting",
+            "thread exiting",
+            "page fault",
+            "thread exiting",
+            "5 steps",
+        ],
+    )
+    assert debuggee.finish() == (0, b"")
