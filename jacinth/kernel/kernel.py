@@ -249,8 +249,8 @@ class Kernel:
             thread.exit_announced = True
             thread.interrupt(announce_exit(thread))
             return True
-        if thread.coroutine is None and thread.take_pending():
-            return True
+        if thread.pending is not None and thread.coroutine is None:
+            return thread.take_pending()
         if thread.suspend_count:
             thread.park()
             return False

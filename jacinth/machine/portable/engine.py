@@ -489,13 +489,16 @@ class PortableEngine:
         """After a general protection fault: carry out rdtsc or rdtscp, which level 3 may not use. False if it was neither."""
         env = self.env
         pc = env[_RIP]
-        while self._code(pc) in _PREFIXES and pc - env[_RIP] < 13:
+        code = self._code(pc)
+        while code in _PREFIXES and pc - env[_RIP] < 13:
             pc += 1
-        if self._code(pc) != 0x0F:
+            code = self._code(pc)
+        if code != 0x0F:
             return False
         pc += 2
-        if self._code(pc - 1) != 0x31:  # rdtsc
-            if self._code(pc - 1) != 0x01 or self._code(pc) != 0xF9:  # rdtscp
+        code = self._code(pc - 1)
+        if code != 0x31:  # rdtsc
+            if code != 0x01 or self._code(pc) != 0xF9:  # rdtscp
                 return False
             pc += 1
             env[1] = 0  # ecx: the processor's number
