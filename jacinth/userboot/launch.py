@@ -145,7 +145,12 @@ def launch(
                 (pa_hnd(PA_VMO_EXECUTABLE), executable),
                 (pa_hnd(PA_VMO_VDSO), _copy(make, vdso.handle)),
                 (pa_hnd(PA_VMO_STACK), stack),
-                *(handles or [(pa_hnd(PA_FD, FD_FOR_STDIO), make.handle("zx_debuglog_create", ZX_HANDLE_INVALID, 0))]),
+                *(
+                    handles
+                    or [
+                        (pa_hnd(PA_FD, FD_FOR_STDIO), make.handle("zx_debuglog_create", ZX_HANDLE_INVALID, 0))
+                    ]
+                ),
             ],
         )
         make("zx_process_start", process, thread, base + image.entry, stack_top, bootstrap, vdso_base)
