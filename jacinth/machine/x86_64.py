@@ -102,8 +102,31 @@ class FpRegs:
     xmm: list[bytes] = field(default_factory=lambda: [bytes(16)] * 16)
 
 
+class Dr6:
+    """Why there was a debug exception: bits 3 to 0 are the debug registers that were hit."""
+
+    HITS: Final = 0xF
+    STEP: Final = 0x4000  # a single step
+    ALWAYS: Final = 0xFFFF0FF0
+
+
+class Dr7:
+    """Which debug registers are in use: two enable bits for each, from bit 0 on; four of type and length, from bit 16 on."""
+
+    ALWAYS: Final = 0x400
+
+    @staticmethod
+    def executions(dr7: int) -> int:
+        """*dr7* without the registers that watch data: those for the execution of an instruction have type 0."""
+        result = Dr7.ALWAYS
+        for index in range(4):
+            if not dr7 >> 16 + 4 * index & 3:
+                result |= dr7 & 3 << 2 * index
+        return result
+
+
 @dataclass(slots=True)
 class DebugRegs:
     dr: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
-    dr6: int = 0xFFFF0FF0
-    dr7: int = 0x400
+    dr6: int = Dr6.ALWAYS
+    dr7: int = Dr7.ALWAYS

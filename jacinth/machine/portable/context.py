@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from jacinth.machine.interface import AddressSpace
 from jacinth.machine.portable import cpu as layout
 from jacinth.machine.portable.paging import PageTable, Space, UnifiedView
-from jacinth.machine.x86_64 import DebugRegs, FpRegs, GeneralRegs, Rflags
+from jacinth.machine.x86_64 import DebugRegs, Dr6, Dr7, FpRegs, GeneralRegs, Rflags
 
 if TYPE_CHECKING:
     from jacinth.machine.portable.engine import PortableEngine
@@ -40,6 +40,7 @@ class PortableContext:
         "_own_regs",
         "_own_state",
         "_regs",
+        "armed",
         "step_pending",
     )
 
@@ -54,6 +55,7 @@ class PortableContext:
         self._own_state = self._own[: engine.cpu.fp_end]
         self._own_regs = self._own.cast("Q")
         self._regs = self._own_regs  # where the registers are now, as 64-bit numbers
+        self.armed = False  # there are breakpoints
         self.step_pending = False  # a single step ended, and the trap has not been told yet
         self._own_state[:] = engine.pristine
 
@@ -202,8 +204,14 @@ class PortableContext:
         return DebugRegs(list(self._debug.dr), self._debug.dr6, self._debug.dr7)
 
     def set_debug(self, regs: DebugRegs) -> None:
-        """The registers are kept; the breakpoints that dr7 asks for are not armed."""
+        """Breakpoints on the execution of instructions are armed, those on data are not."""
         self._debug = DebugRegs(list(regs.dr), regs.dr6, regs.dr7)
+        self.armed = Dr7.executions(regs.dr7) != Dr7.ALWAYS
+        self._engine.attend(self)
+
+    def note_debug(self, hits: int) -> None:
+        """There is a debug exception, of these debug registers or of none, which is a single step: dr6 says so."""
+        self._debug.dr6 = Dr6.ALWAYS | (hits or Dr6.STEP)
 
     def close(self) -> None:
         self._engine.forget(self)

@@ -26,7 +26,7 @@ from jacinth.machine.portable.context import PortableContext
 from jacinth.machine.portable.cpu import Cpu, MachineError
 from jacinth.machine.portable.paging import EXECUTE, READ, WRITE, FrameUses, PageTable, Space, UnifiedView
 from jacinth.machine.portable.ticker import Ticker
-from jacinth.machine.x86_64 import PageFaultCode, Rflags, Vector
+from jacinth.machine.x86_64 import Dr6, Dr7, PageFaultCode, Rflags, Vector
 
 QUANTUM: Final = 400_000  # blocks: a few milliseconds
 SLICE: Final = 5_000_000  # ns
@@ -94,6 +94,8 @@ class PortableEngine:
         self._exception_index = cpu.exception_index // 4
 
         self._live: PortableContext | None = None  # whose registers are in the CPU
+        self._armed = False  # with breakpoints
+        self._dr6 = cpu.dr // 8 + 6
         self._space: Space | None = None  # whose page table is loaded
         self.loaded: tuple[PageTable, ...] = ()  # the page tables that it is made of
         self._load_cr3 = partial(cpu.lib.cpu_x86_update_cr3_x86_64, cpu.env_address)
@@ -244,6 +246,7 @@ class PortableEngine:
     def forget(self, context: PortableContext) -> None:
         """The context is closed."""
         if context is self._live:
+            self._disarm()
             context.park()
             self._live = None
 
@@ -267,6 +270,8 @@ class PortableEngine:
 
     def _load(self, context: PortableContext) -> None:
         """Put the context's registers and address space into the CPU."""
+        if self._armed:
+            self._disarm()  # while its address space is still there: code with a breakpoint in it is dropped by address
         live = self._live
         if context is not live:
             # PortableContext.park and load, for speed.
@@ -286,7 +291,28 @@ class PortableEngine:
             self._load_cr3(space.cr3)
         else:
             self.env[_CR3] = space.cr3  # the context's copy may be of another space
+        if context.armed:
+            self._arm(context)
         self._attention = False
+
+    def _arm(self, context: PortableContext) -> None:
+        debug = context.debug()
+        set_dr, env = self.cpu.lib.helper_set_dr_x86_64, self.cpu.env_address
+        for index in range(4):
+            set_dr(env, index, debug.dr[index])
+        set_dr(env, 7, Dr7.executions(debug.dr7))
+        self._armed = True
+
+    def _disarm(self) -> None:
+        if self._armed:
+            self._armed = False
+            self.cpu.lib.helper_set_dr_x86_64(self.cpu.env_address, 7, Dr7.ALWAYS)
+
+    def _debug_exception(self, context: PortableContext) -> CpuException:
+        hits = self.env[self._dr6] & Dr6.HITS
+        self.env[self._dr6] = Dr6.ALWAYS
+        context.note_debug(hits)
+        return CpuException(Vector.DB, 0)
 
     def _enter(self, following: PortableContext | None) -> bool:
         """Load the context that the trap chose. False: the CPU goes idle."""
@@ -295,7 +321,7 @@ class PortableEngine:
             if not following.step_pending:
                 return True
             following.step_pending = False
-            following = self._trap(0, CpuException(Vector.DB, 0))
+            following = self._trap(0, self._debug_exception(following))
         return False
 
     def _continue(self, following: PortableContext | None) -> None:
@@ -410,7 +436,11 @@ class PortableEngine:
             elif vector == Vector.GP and self._hides_tsc and self._read_tsc():
                 if not env[_EFLAGS] & Rflags.TF:
                     return
-                exit_ = CpuException(Vector.DB, 0)
+                assert self._live is not None
+                exit_ = self._debug_exception(self._live)
+            elif vector == Vector.DB:
+                assert self._live is not None
+                exit_ = self._debug_exception(self._live)
             else:
                 exit_ = CpuException(vector, status & 0xFFFFFFFF)
             following = self._trap(0, exit_)
@@ -431,7 +461,7 @@ class PortableEngine:
             self._settle()
             self._continue(self._following)
             if vector == Vector.DB and live is self._live and not self._idle:
-                return CpuException(Vector.DB, 0)
+                return self._debug_exception(live)
         if vector == Vector.DB:
             live.step_pending = True
         return None
