@@ -22,15 +22,18 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     except CompileError as error:
         pytest.skip(str(error))
     directory = tmp_path_factory.mktemp("programs")
-    made: dict[str, Path] = {}
+    made: dict[tuple[str, ...], Path] = {}
 
     def build_(name: str, text: str, *flags: str) -> Path:
-        if name not in made:
-            source = directory / f"{name}.c"
+        key = (name, text, *flags)  # two tests may give different programs one name
+        if key not in made:
+            place = directory / str(len(made))
+            place.mkdir()
+            source = place / f"{name}.c"
             source.write_text(text)
-            compile_program([source], directory / name, ["-Wall", *flags])
-            made[name] = directory / name
-        return made[name]
+            compile_program([source], place / name, ["-Wall", *flags])
+            made[key] = place / name
+        return made[key]
 
     return build_
 
