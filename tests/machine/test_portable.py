@@ -936,8 +936,8 @@ def test_guests_that_never_come_back_leave_turns_to_signal_handlers(timed: Machi
     before = signal.signal(signal.SIGALRM, ring)
     try:
         for _ in range(10):
-            signal.setitimer(signal.ITIMER_REAL, 0.005)
             with pytest.raises(Alarm):
+                signal.setitimer(signal.ITIMER_REAL, 0.005)
                 timed.run(context, lambda _: context)
             assert context.pc == CODE
     finally:
