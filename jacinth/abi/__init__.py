@@ -10,6 +10,7 @@ from jacinth.abi.durations import ZX_MSEC as ZX_MSEC
 from jacinth.abi.durations import ZX_NSEC as ZX_NSEC
 from jacinth.abi.durations import ZX_SEC as ZX_SEC
 from jacinth.abi.durations import ZX_USEC as ZX_USEC
+from jacinth.abi.processargs import *  # noqa: F403
 from jacinth.abi.rows import SCALARS as SCALARS
 from jacinth.abi.rows import Kind as Kind
 from jacinth.abi.rows import Param as Param

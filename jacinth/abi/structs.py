@@ -253,7 +253,12 @@ class zx_info_process_handle_stats_t(Struct):
 
 
 class zx_info_process_t(Struct):
-    FIELDS = (("return_code", "int64_t"), ("start_time", "zx_instant_mono_t"), ("flags", "uint32_t"), *_PAD4)
+    FIELDS = (
+        ("return_code", "int64_t"),
+        ("start_time", "zx_instant_mono_t"),
+        ("flags", "zx_info_process_flags_t"),
+        *_PAD4,
+    )
 
 
 class zx_info_job_t(Struct):
@@ -276,7 +281,7 @@ class zx_info_timer_t(Struct):
 
 
 class zx_info_stream_t(Struct):
-    FIELDS = (("options", "uint32_t"), *_PAD4, ("seek", "uint64_t"), ("content_size", "uint64_t"))
+    FIELDS = (("options", "uint32_t"), *_PAD4, ("seek", "zx_off_t"), ("content_size", "uint64_t"))
 
 
 class zx_cpu_set_t(Struct):
@@ -285,7 +290,7 @@ class zx_cpu_set_t(Struct):
 
 class zx_info_thread_t(Struct):
     FIELDS = (
-        ("state", "uint32_t"),
+        ("state", "zx_thread_state_t"),
         ("wait_exception_channel_type", "uint32_t"),
         ("cpu_affinity_mask", "zx_cpu_set_t"),
     )
@@ -355,7 +360,7 @@ _MAPS = (
     ("base", "zx_vaddr_t"),
     ("size", "size_t"),
     ("depth", "size_t"),
-    ("type", "uint32_t"),
+    ("type", "zx_info_maps_type_t"),
     *_PAD4,
 )
 
@@ -647,7 +652,12 @@ class zx_packet_processor_power_level_transition_request_t(Struct):
 
 
 class zx_port_packet_t(Struct):
-    FIELDS = (("key", "uint64_t"), ("type", "uint32_t"), ("status", "zx_status_t"), ("user", "uint8_t", 32))
+    FIELDS = (
+        ("key", "uint64_t"),
+        ("type", "zx_packet_type_t"),
+        ("status", "zx_status_t"),
+        ("user", "uint8_t", 32),
+    )
     signal = View("user", "zx_packet_signal_t")
     guest_bell = View("user", "zx_packet_guest_bell_t")
     guest_mem = View("user", "zx_packet_guest_mem_t")
@@ -683,7 +693,7 @@ class zx_handle_info_t(Struct):
 
 class zx_handle_disposition_t(Struct):
     FIELDS = (
-        ("operation", "uint32_t"),
+        ("operation", "zx_handle_op_t"),
         ("handle", "zx_handle_t"),
         ("type", "zx_obj_type_t"),
         ("rights", "zx_rights_t"),
@@ -712,6 +722,7 @@ class zx_policy_basic_v2_t(Struct):
 
 zx_policy_basic_t = zx_policy_basic_v1_t  # the plain name stayed with the first version
 STRUCTS["zx_policy_basic_t"] = zx_policy_basic_v1_t
+STRUCTS["zx_policy_basic"] = zx_policy_basic_v1_t
 
 
 class zx_policy_timer_slack_t(Struct):
@@ -921,8 +932,8 @@ class zx_iob_region_shared_t(Struct):
 
 class zx_iob_region_t(Struct):
     FIELDS = (
-        ("type", "uint32_t"),
-        ("access", "uint32_t"),
+        ("type", "zx_iob_region_type_t"),
+        ("access", "zx_iob_access_t"),
         ("size", "uint64_t"),
         ("discipline", "zx_iob_discipline_t"),
         ("max_extension", "uint8_t", 32),
@@ -974,7 +985,7 @@ class zx_cpu_performance_info_t(Struct):
 class zx_cpu_perf_limit_t(Struct):
     FIELDS = (
         ("logical_cpu_number", "uint32_t"),
-        ("limit_type", "uint32_t"),
+        ("limit_type", "zx_cpu_perf_limit_type_t"),
         ("min", "uint64_t"),
         ("max", "uint64_t"),
     )
@@ -982,10 +993,10 @@ class zx_cpu_perf_limit_t(Struct):
 
 class zx_processor_power_level_t(Struct):
     FIELDS = (
-        *_all(
-            "uint64_t",
-            "options processing_rate power_coefficient_nw control_interface control_argument",
-        ),
+        ("options", "zx_processor_power_level_options_t"),
+        *_all("uint64_t", "processing_rate power_coefficient_nw"),
+        ("control_interface", "zx_processor_power_control_t"),
+        ("control_argument", "uint64_t"),
         ("diagnostic_name", "char", NAME_LEN),
         ("reserved", "uint8_t", 32),
     )
@@ -1007,7 +1018,7 @@ class zx_processor_power_state_t(Struct):
     FIELDS = (
         ("domain_id", "uint32_t"),
         ("options", "uint32_t"),
-        ("control_interface", "uint64_t"),
+        ("control_interface", "zx_processor_power_control_t"),
         ("control_argument", "uint64_t"),
     )
 
@@ -1041,7 +1052,7 @@ class zx_wake_source_report_entry_t(Struct):
         ("name", "char", NAME_LEN),
         *_all("zx_instant_boot_t", "initial_signal_time last_signal_time last_ack_time"),
         ("signal_count", "uint32_t"),
-        ("flags", "uint32_t"),
+        ("flags", "zx_system_wake_report_entry_flag_t"),
     )
 
 
@@ -1155,6 +1166,9 @@ class zx_rseq_t(Struct):
 
 class zx_iommu_desc_stub_t(Struct):
     FIELDS = (("reserved", "uint8_t"),)
+
+
+STRUCTS["zx_iommu_desc_dummy_t"] = zx_iommu_desc_stub_t  # its old name
 
 
 class zx_iommu_desc_intel_scope_t(Struct):

@@ -4,6 +4,8 @@ import pytest
 
 from jacinth import abi
 from jacinth.abi import Status, constants
+from jacinth.abi import processargs as types
+from jacinth.userboot import processargs
 from jacinth.userboot.vdso import TimePage
 
 # Written by hand from the headers: a family, and for each of its names the number.
@@ -43,6 +45,11 @@ VALUES = {
     "CHANNEL_TYPE_THREAD 2 CHANNEL_TYPE_PROCESS 3 CHANNEL_TYPE_JOB 4 CHANNEL_TYPE_JOB_DEBUGGER 5 "
     "CHANNEL_JOB_DEBUGGER_MAX_COUNT 32 STATE_TRY_NEXT 0 STATE_HANDLED 1 STATE_THREAD_EXIT 2 "
     "STRATEGY_FIRST_CHANCE 0 STRATEGY_SECOND_CHANCE 1",
+    "ZX_VM_FLAG_": "PERM_READ 1 PERM_WRITE 2 PERM_EXECUTE 4 COMPACT 8 SPECIFIC 16 SPECIFIC_OVERWRITE 32 "
+    "CAN_MAP_SPECIFIC 64 CAN_MAP_READ 128 CAN_MAP_WRITE 256 CAN_MAP_EXECUTE 512 MAP_RANGE 1024 "
+    "REQUIRE_NON_RESIZABLE 2048",
+    "ZX_IOMMU_": "MAX_DESC_LEN 4096 TYPE_STUB 0 TYPE_INTEL 1 TYPE_ARM_SMMU 2 TYPE_DUMMY 0 "
+    "INTEL_SCOPE_ENDPOINT 0 INTEL_SCOPE_BRIDGE 1",
     "ZX_RESTRICTED_REASON_": "SYSCALL 0 EXCEPTION 1 KICK 2 EXCEPTION_LOST 3",
     "ZX_TASK_RETCODE_": "SYSCALL_KILL -1024 OOM_KILL -1025 POLICY_KILL -1026 VDSO_KILL -1027 "
     "EXCEPTION_KILL -1028 CRITICAL_PROCESS_KILL -1029",
@@ -116,3 +123,26 @@ def test_durations_are_nanoseconds() -> None:
 
 def test_the_time_page_has_a_word_for_each_kind_of_feature() -> None:
     assert sorted(family("ZX_FEATURE_KIND_").values()) == list(range(TimePage.FEATURE_KINDS))
+
+
+# processargs.h, by hand, without the prefix PA_.
+HANDLE_TYPES = """PROC_SELF 0x01 THREAD_SELF 0x02 JOB_DEFAULT 0x03 VMAR_ROOT 0x04 VMAR_LOADED 0x05 LDSVC_LOADER 0x10
+VMO_VDSO 0x11 VMO_STACK 0x13 VMO_EXECUTABLE 0x14 VMO_BOOTDATA 0x1a VMO_BOOTFS 0x1b VMO_KERNEL_FILE 0x1c
+VMO_COMPONENT_CONFIG 0x1d NS_DIR 0x20 FD 0x30 LIFECYCLE 0x3a DIRECTORY_REQUEST 0x3b ESCROWED_DICTIONARY 0x3c
+LOG_SINK 0x3d RESOURCE 0x3f CLOCK_UTC 0x40 MMIO_RESOURCE 0x50 IRQ_RESOURCE 0x51 IOPORT_RESOURCE 0x52 SMC_RESOURCE 0x53
+SYSTEM_RESOURCE 0x54 USER0 0xf0 USER1 0xf1 USER2 0xf2"""
+
+
+@pytest.mark.parametrize("module", [types, processargs])
+def test_what_handles_are_for_has_the_numbers_of_the_header(module: object) -> None:
+    words = HANDLE_TYPES.split()
+    expected = {f"PA_{name}": int(number, 16) for name, number in zip(words[::2], words[1::2], strict=True)}
+    found = {name: n for name, n in vars(module).items() if name.startswith("PA_") and isinstance(n, int)}
+    assert found == expected
+
+
+def test_a_handles_word_holds_its_type_and_sixteen_bits() -> None:
+    assert abi.PA_HND(abi.PA_FD, 0x12345) == 0x2345_0030 == processargs.pa_hnd(processargs.PA_FD, 0x12345)
+    assert (abi.PA_HND_TYPE(0x2345_0030), abi.PA_HND_ARG(0x2345_0030)) == (0x30, 0x2345)
+    assert (abi.ZX_PROCARGS_PROTOCOL, abi.ZX_PROCARGS_VERSION) == (0x4150_585D, 0x1000)
+    assert (processargs.PROTOCOL, processargs.VERSION) == (0x4150_585D, 0x1000)

@@ -74,6 +74,7 @@ zx_iovec_t 16: 0 8
 zx_policy_basic_v1_t 8: 0 4
 zx_policy_basic_v2_t 12: 0 4 8
 zx_policy_basic_t 8: 0 4
+zx_policy_basic 8: 0 4
 zx_policy_timer_slack_t 16: 0 8 12
 zx_exception_header_t 8: 0 4
 zx_x86_64_exc_data_t 24: 0 8 16
@@ -139,6 +140,7 @@ zx_sampler_config_t 16: 0 8
 zx_proc_args_t 36: 0 4 8 12 16 20 24 28 32
 zx_rseq_t 32: 0 4 8 16 24
 zx_iommu_desc_stub_t 1: 0
+zx_iommu_desc_dummy_t 1: 0
 zx_iommu_desc_intel_scope_t 8: 0 1 2 3
 zx_iommu_desc_intel_reserved_memory_t 24: 0 8 16 17
 zx_iommu_desc_intel_t 16: 0 8 10 11 12 14
