@@ -207,8 +207,8 @@ _JOB: Final = calls(
         handle("handle", JOB, SET_POLICY),
         options(),
         u32("topic", "ZX_JOB_POL_"),
-        in_("policy", "void", "policy_size"),
-        u32("policy_size"),
+        in_("policy", "void"),
+        u32("policy_size"),  # in entries, whose size depends on the topic
     ),
     row(
         "zx_job_set_critical",

@@ -171,7 +171,8 @@ class Job(Task[C]):
         for condition, action, *override in policies:
             flags = override[0] if override else JobActionOverride.DENY
             items.append(zx_policy_basic_v2_t(condition=condition, action=action, flags=flags).pack())
-        check(self._caller.sys.zx_job_set_policy(self.raw, option, ZX_JOB_POL_BASIC_V2, b"".join(items)))
+        policy = b"".join(items)
+        check(self._caller.sys.zx_job_set_policy(self.raw, option, ZX_JOB_POL_BASIC_V2, policy, len(items)))
 
     @member
     def set_timer_slack_policy(self, min_slack: int, default_mode: int) -> None:
@@ -181,7 +182,7 @@ class Job(Task[C]):
         """
         policy = zx_policy_timer_slack_t(min_slack=min_slack, default_mode=default_mode)
         option = JobPolicyOption.RELATIVE
-        check(self._caller.sys.zx_job_set_policy(self.raw, option, ZX_JOB_POL_TIMER_SLACK, policy))
+        check(self._caller.sys.zx_job_set_policy(self.raw, option, ZX_JOB_POL_TIMER_SLACK, policy, 1))
 
     @member
     def set_critical(self, process: Process[C], options: int = JobCriticalOptions.NONE) -> None:

@@ -28,6 +28,7 @@ from jacinth.abi import (
 from jacinth.kernel.exception import Exceptionate
 from jacinth.kernel.object import SoloDispatcher
 from jacinth.kernel.policy import ROOT_POLICY, JobPolicy
+from jacinth.kernel.thread import NO_TIMES, TaskTimes
 
 if TYPE_CHECKING:
     from jacinth.kernel.ipc.channel import ChannelDispatcher
@@ -61,8 +62,8 @@ class JobDispatcher(SoloDispatcher):
         "_jobs",
         "_name",
         "_processes",
-        "aggregated_runtime",
         "exceptionate",
+        "exited_times",
         "kill_on_oom",
         "max_height",
         "parent",
@@ -79,7 +80,7 @@ class JobDispatcher(SoloDispatcher):
         self.state = JobState.READY
         self.return_code = 0
         self.kill_on_oom = False
-        self.aggregated_runtime = 0  # ns of CPU time of processes that are gone
+        self.exited_times = NO_TIMES  # of processes that are gone
         self._name = b""
         # Children by koid, oldest first; None until there are any, since most jobs of a large tree are leaves.
         self._jobs: dict[int, JobDispatcher] | None = None
@@ -134,7 +135,7 @@ class JobDispatcher(SoloDispatcher):
     def remove_process(self, process: ProcessDispatcher) -> None:
         """A process is dead."""
         if self._processes and self._processes.pop(process.koid, None) is not None:
-            self.aggregated_runtime += process.runtime()
+            self.exited_times = self.exited_times.plus(process.times())
             self._child_left()
 
     def _remove_job(self, job: JobDispatcher) -> None:
@@ -197,6 +198,13 @@ class JobDispatcher(SoloDispatcher):
         while job is not None and job is not self:
             job = job.parent
         return job is self
+
+    def times(self) -> TaskTimes:
+        """Those of all its processes, also of those that are gone, but of no job below."""
+        times = self.exited_times
+        for process in self.processes():
+            times = times.plus(process.times())
+        return times
 
     def _update_child_signals(self) -> None:
         signals = 0
@@ -277,7 +285,7 @@ class JobDispatcher(SoloDispatcher):
     # Policy
 
     def set_policy(self, policy: JobPolicy) -> None:
-        """Replace the policy, made from the present one: BAD_STATE where the job has children or is not ready."""
-        if self.state is not JobState.READY or self.has_children:
+        """Replace the policy, made from the present one: BAD_STATE where the job has children."""
+        if self.has_children:
             raise ZxError(Status.BAD_STATE)
         self.policy = policy

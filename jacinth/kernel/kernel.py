@@ -139,6 +139,7 @@ class Kernel:
         """Let *thread* run when its turn comes. It may be in the queue already, from before it was suspended."""
         if not thread.queued:
             thread.queued = True
+            thread.queued_at = self.clock.now()
             self.ready.append(thread)
 
     def _pick(self) -> ThreadDispatcher | None:
@@ -161,6 +162,7 @@ class Kernel:
                     thread = ready[index]
                     del ready[index]
                 thread.queued = False
+                thread.queue_time += now - thread.queued_at
                 if thread is self._host:
                     return None
                 # It may have been killed or suspended since it was queued; one that exits may be handling that.
@@ -211,11 +213,15 @@ class Kernel:
                 context = self._advance(thread)
                 if context is not None:
                     return context
-                thread.runtime += self.clock.now() - self._picked_at
+                thread.runtime += self.turn_so_far()
             self.current = None  # what timers and inputs do now is nobody's doing
             thread = self.current = self._pick()
             if thread is None:
                 return None
+
+    def turn_so_far(self) -> int:
+        """How long the current thread has had the CPU, in ns."""
+        return self.clock.now() - self._picked_at
 
     _picked_at: int = 0
     _next_poll: int = 0
@@ -353,6 +359,7 @@ class Kernel:
         if not host.block_on(waiter):
             return
         self._host = host
+        host.runtime += self.turn_so_far()
         self.current = None
         try:
             context = self._next()
@@ -369,6 +376,7 @@ class Kernel:
             ):
                 # An exception (Ctrl-C, a deadlock) has ended the loop in the middle of a thread's turn.
                 interrupted.queued = True
+                interrupted.queued_at = self.clock.now()
                 self.ready.appendleft(interrupted)
             if host.waiter is not None:
                 if host.waiter.timer is not None:

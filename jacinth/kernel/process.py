@@ -32,7 +32,7 @@ from jacinth.kernel.exception import Exceptionate
 from jacinth.kernel.handle import Handle, HandleTable
 from jacinth.kernel.ipc.futex import FutexContext
 from jacinth.kernel.object import SoloDispatcher
-from jacinth.kernel.thread import Body, ThreadDispatcher
+from jacinth.kernel.thread import NO_TIMES, Body, TaskTimes, ThreadDispatcher
 from jacinth.kernel.vm.aspace import (
     PRIVATE_ASPACE_BASE,
     PRIVATE_ASPACE_SIZE,
@@ -123,7 +123,7 @@ class ProcessDispatcher(SoloDispatcher):
         "debug_addr",
         "debug_exceptionate",
         "exceptionate",
-        "exited_runtime",
+        "exited_times",
         "job",
         "policy",
         "restricted",
@@ -160,7 +160,7 @@ class ProcessDispatcher(SoloDispatcher):
         self.suspend_count = 0
         self.critical_to: JobDispatcher | None = None
         self.critical_retcode_nonzero = False
-        self.exited_runtime = 0  # ns of CPU time of threads that are gone
+        self.exited_times = NO_TIMES  # of threads that are gone
         self.debug_addr = 0
         self.break_on_load = 0
         self.exceptionate = Exceptionate(ZX_EXCEPTION_CHANNEL_TYPE_PROCESS)
@@ -300,14 +300,17 @@ class ProcessDispatcher(SoloDispatcher):
     def remove_thread(self, thread: ThreadDispatcher) -> None:
         """*thread* is dead. The last one takes the process with it."""
         del self._threads[thread.koid]
-        self.exited_runtime += thread.runtime
+        self.exited_times = self.exited_times.plus(thread.times())
         if not self._threads:
             self._set_state(ProcessState.DEAD)
             self._finish_dead()
 
-    def runtime(self) -> int:
-        """Nanoseconds of CPU time of all its threads so far."""
-        return self.exited_runtime + sum(thread.runtime for thread in self._threads.values())
+    def times(self) -> TaskTimes:
+        """Those of all its threads, also of those that are gone."""
+        times = self.exited_times
+        for thread in self._threads.values():
+            times = times.plus(thread.times())
+        return times
 
     # Death
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Generator
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jacinth.abi import (
     ZX_DEFAULT_THREAD_RIGHTS,
@@ -77,6 +77,19 @@ CHECKPOINT: Final = Checkpoint()
 
 Body = Coroutine[Any, Any, Any]
 
+
+class TaskTimes(NamedTuple):
+    """How long a task's threads have been on a CPU, and how long they have waited for one, in ns."""
+
+    cpu: int
+    queued: int
+
+    def plus(self, other: TaskTimes) -> TaskTimes:
+        return TaskTimes(self.cpu + other.cpu, self.queued + other.queued)
+
+
+NO_TIMES: Final = TaskTimes(0, 0)
+
 # No program counter of user code is here or above.
 _USER_TOP: Final = 1 << 47
 
@@ -104,7 +117,10 @@ class ThreadDispatcher(SoloDispatcher):
         "is_body",
         "pending",
         "process",
+        "queue_time",
         "queued",
+        "queued_at",
+        "restricted",
         "runtime",
         "state",
         "suspend_count",
@@ -137,7 +153,9 @@ class ThreadDispatcher(SoloDispatcher):
         # Something besides running on has to be done with this thread at the next boundary: kill, suspend, yield.
         self.attention = False
         self.queued = False  # it is in the kernel's queue of threads that can run
-        self.runtime = 0  # ns on a CPU
+        self.queued_at = 0  # since when
+        self.queue_time = 0  # ns in the queue, before this time
+        self.runtime = 0  # ns on a CPU, before this time
         self.call: Any = None  # the door keeps here what it needs for this thread's calls
         self._name = name
 
@@ -183,6 +201,14 @@ class ThreadDispatcher(SoloDispatcher):
                 return ZX_THREAD_STATE_DYING
             case ThreadState.DEAD:
                 return ZX_THREAD_STATE_DEAD
+
+    def times(self) -> TaskTimes:
+        """Up to now."""
+        kernel = self.kernel
+        cpu = self.runtime
+        if self is kernel.current:
+            cpu += kernel.turn_so_far()
+        return TaskTimes(cpu, self.queue_time + (kernel.clock.now() - self.queued_at if self.queued else 0))
 
     def _set_state(self, state: ThreadState) -> None:
         assert state in _NEXT[self.state], (self.state, state)

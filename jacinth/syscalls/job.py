@@ -53,9 +53,10 @@ def zx_job_set_policy(
 ) -> None:
     """Restrict what processes below a job may do. The job must not have children yet.
 
+    *policy_size* is the number of entries in *policy*, not of bytes: 1 to 32, and 1 for ZX_JOB_POL_TIMER_SLACK.
     Rights: SET_POLICY on handle.
     Errors, in order: INVALID_ARGS policy, policy_size, topic or options; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle;
-    BAD_STATE children; ALREADY_EXISTS a condition that a parent has fixed.
+    BAD_STATE children; INVALID_ARGS an entry; ALREADY_EXISTS a condition that a parent has fixed.
     """
     if policy.is_null or policy_size == 0:
         raise ZxError(Status.INVALID_ARGS)
@@ -67,13 +68,13 @@ def zx_job_set_policy(
         _check_settable(job)
         job.set_policy(job.policy.with_basic(options, items))
     elif topic == ZX_JOB_POL_TIMER_SLACK:
-        if options != ZX_JOB_POL_RELATIVE or policy_size != zx_policy_timer_slack_t.SIZE:
+        if options != ZX_JOB_POL_RELATIVE or policy_size != 1:
             raise ZxError(Status.INVALID_ARGS)
         slack = policy.read_struct(zx_policy_timer_slack_t)
         job = call.dispatcher(handle, JobDispatcher, ZX_RIGHT_SET_POLICY)
+        _check_settable(job)
         if slack.min_slack < 0 or slack.default_mode > ZX_TIMER_SLACK_LATE:
             raise ZxError(Status.INVALID_ARGS)
-        _check_settable(job)
         job.set_policy(job.policy.with_timer_slack(slack.min_slack, slack.default_mode))
     else:
         raise ZxError(Status.INVALID_ARGS)
@@ -84,11 +85,9 @@ def _check_settable(job: JobDispatcher) -> None:
         raise ZxError(Status.BAD_STATE)
 
 
-def _basic_items(topic: int, policy: UserIn, policy_size: int) -> list[tuple[int, int, int]]:
-    size = zx_policy_basic_v1_t.SIZE if topic == ZX_JOB_POL_BASIC_V1 else zx_policy_basic_v2_t.SIZE
-    if policy_size % size or policy_size > _MAX_POLICIES * size:
+def _basic_items(topic: int, policy: UserIn, count: int) -> list[tuple[int, int, int]]:
+    if count > _MAX_POLICIES:
         raise ZxError(Status.INVALID_ARGS)
-    count = policy_size // size
     if topic == ZX_JOB_POL_BASIC_V1:
         return [
             (p.condition, p.policy, ZX_POL_OVERRIDE_DENY)

@@ -24,9 +24,10 @@ from jacinth.kernel.ipc.timer import TimerDispatcher
 from jacinth.kernel.job import JobDispatcher, JobState
 from jacinth.kernel.object import Dispatcher
 from jacinth.kernel.process import ProcessDispatcher, ProcessState
+from jacinth.kernel.resource import ResourceDispatcher
 from jacinth.kernel.thread import ThreadDispatcher, ThreadState
 from jacinth.kernel.vm.vmar import VmAddressRegionDispatcher
-from jacinth.kernel.vm.vmo import VmObjectDispatcher
+from jacinth.kernel.vm.vmo import PAGE_SIZE, VmObjectDispatcher
 from jacinth.syscalls.door import Call, UserOut, syscall
 
 Record = Struct | int
@@ -54,6 +55,11 @@ def zx_object_get_info(
     if get is None:
         raise ZxError(Status.NOT_SUPPORTED)
     records = get(call, handle)
+    if topic == abi.ZX_INFO_HANDLE_TABLE and buffer.is_null and avail.is_null and not actual.is_null:
+        # How large a buffer is needed is asked for in this way too.
+        assert isinstance(records, Sequence)
+        actual.set(len(records))
+        return
     single = not isinstance(records, Sequence)
     packed = [_pack(record) for record in (records if isinstance(records, Sequence) else [records])]
     room = buffer_size // len(packed[0]) if packed else 0
@@ -104,7 +110,7 @@ def _job(call: Call, value: int) -> Record:
     job = call.dispatcher(value, JobDispatcher, ZX_RIGHT_INSPECT)
     return abi.zx_info_job_t(
         return_code=job.return_code,
-        exited=job.state is JobState.DEAD,
+        exited=job.state is not JobState.READY,
         kill_on_oom=job.kill_on_oom,
         debugger_attached=job.debugger_attached,
     )
@@ -206,7 +212,10 @@ def _thread_stats(call: Call, value: int) -> Record:
     thread = call.dispatcher(value, ThreadDispatcher, ZX_RIGHT_INSPECT)
     if thread.state is ThreadState.DEAD:
         raise ZxError(Status.BAD_STATE)
-    return abi.zx_info_thread_stats_t(total_runtime=thread.runtime, last_scheduled_cpu=0)
+    ran = bool(thread.runtime) or thread is call.kernel.current
+    return abi.zx_info_thread_stats_t(
+        total_runtime=thread.times().cpu, last_scheduled_cpu=0 if ran else abi.ZX_INFO_INVALID_CPU
+    )
 
 
 @_topic(abi.ZX_INFO_TASK_STATS)
@@ -222,28 +231,14 @@ def _task_stats(call: Call, value: int) -> Record:
     )
 
 
-@_topic(abi.ZX_INFO_TASK_STATS_V1)
-def _task_stats_v1(call: Call, value: int) -> Record:
-    return _prefix(abi.zx_info_task_stats_v1_t, _task_stats(call, value))
-
-
 @_topic(abi.ZX_INFO_TASK_RUNTIME)
 def _task_runtime(call: Call, value: int) -> Record:
     match call.dispatcher(value, Dispatcher, ZX_RIGHT_INSPECT):
-        case ThreadDispatcher() as thread:
-            runtime = thread.runtime
-        case ProcessDispatcher() as process:
-            runtime = process.runtime()
-        case JobDispatcher() as job:
-            runtime = job.aggregated_runtime + sum(process.runtime() for process in job.processes())
+        case ThreadDispatcher() | ProcessDispatcher() | JobDispatcher() as task:
+            times = task.times()
         case _:
             raise ZxError(Status.WRONG_TYPE)
-    return abi.zx_info_task_runtime_t(cpu_time=runtime)
-
-
-@_topic(abi.ZX_INFO_TASK_RUNTIME_V1)
-def _task_runtime_v1(call: Call, value: int) -> Record:
-    return _prefix(abi.zx_info_task_runtime_v1_t, _task_runtime(call, value))
+    return abi.zx_info_task_runtime_t(cpu_time=times.cpu, queue_time=times.queued)
 
 
 # ---- Memory ----------------------------------------------------------------------------------------------------------------
@@ -265,7 +260,9 @@ def _process_vmos(call: Call, value: int) -> Sequence[Record]:
     process = call.dispatcher(value, ProcessDispatcher, ZX_RIGHT_INSPECT)
     if process.state is not ProcessState.RUNNING:
         raise ZxError(Status.BAD_STATE)
-    return [*_handle_vmos(process), *(record for aspace in process.aspaces() for record in aspace.vmos())]
+    # Those that every process of its group has, then its own.
+    aspaces = reversed(list(process.aspaces()))
+    return [*_handle_vmos(process), *(record for aspace in aspaces for record in aspace.vmos())]
 
 
 def _handle_vmos(process: ProcessDispatcher) -> Iterable[Any]:
@@ -297,17 +294,67 @@ def _prefix(cls: type[Struct], record: Record | Sequence[Record]) -> Struct:
     return cls.unpack(record.pack()[: cls.SIZE])
 
 
-def _older(topic: int, newest: int, cls: type[Struct]) -> None:
-    """Register *topic*, which shows of every record of *newest* what fits *cls*."""
+def _older(topic: int, newest: int, convert: Callable[[Any], Struct]) -> None:
+    """Register *topic*, which shows the records of *newest* in an older form."""
     get = _TOPICS[newest]
 
     def older(call: Call, value: int) -> Record | Sequence[Record]:
         records = get(call, value)
         if isinstance(records, Sequence):
-            return [_prefix(cls, record) for record in records]
-        return _prefix(cls, records)
+            return [convert(record) for record in records]
+        return convert(records)
 
     _TOPICS[topic] = older
+
+
+def _extended(cls: type[Struct]) -> Callable[[Any], Struct]:
+    return lambda record: _prefix(cls, record)
+
+
+def _older_map(entry: type[Struct], mapping: type[Struct]) -> Callable[[Any], Struct]:
+    """ZX_INFO_PROCESS_MAPS before it counted bytes: pages."""
+
+    def convert(record: abi.zx_info_maps_t) -> Struct:
+        new = record.mapping
+        values = {"mmu_flags": new.mmu_flags, "vmo_koid": new.vmo_koid, "vmo_offset": new.vmo_offset}
+        pages = {"committed_pages": new.committed_bytes, "populated_pages": new.populated_bytes}
+        names = {name for name, *_ in mapping.FIELDS}
+        values.update({name: size // PAGE_SIZE for name, size in pages.items() if name in names})
+        return entry(
+            name=record.name,
+            base=record.base,
+            size=record.size,
+            depth=record.depth,
+            type=record.type,
+            mapping=mapping(**values),
+        )
+
+    return convert
+
+
+_older(
+    abi.ZX_INFO_THREAD_EXCEPTION_REPORT_V1,
+    abi.ZX_INFO_THREAD_EXCEPTION_REPORT,
+    _extended(abi.zx_exception_report_v1_t),
+)
+_older(abi.ZX_INFO_TASK_STATS_V1, abi.ZX_INFO_TASK_STATS, _extended(abi.zx_info_task_stats_v1_t))
+_older(abi.ZX_INFO_TASK_RUNTIME_V1, abi.ZX_INFO_TASK_RUNTIME, _extended(abi.zx_info_task_runtime_v1_t))
+_older(abi.ZX_INFO_VMO_V1, abi.ZX_INFO_VMO, _extended(abi.zx_info_vmo_v1_t))
+_older(abi.ZX_INFO_VMO_V2, abi.ZX_INFO_VMO, _extended(abi.zx_info_vmo_v2_t))
+_older(abi.ZX_INFO_VMO_V3, abi.ZX_INFO_VMO, _extended(abi.zx_info_vmo_v3_t))
+_older(abi.ZX_INFO_PROCESS_VMOS_V1, abi.ZX_INFO_PROCESS_VMOS, _extended(abi.zx_info_vmo_v1_t))
+_older(abi.ZX_INFO_PROCESS_VMOS_V2, abi.ZX_INFO_PROCESS_VMOS, _extended(abi.zx_info_vmo_v2_t))
+_older(abi.ZX_INFO_PROCESS_VMOS_V3, abi.ZX_INFO_PROCESS_VMOS, _extended(abi.zx_info_vmo_v3_t))
+_older(
+    abi.ZX_INFO_PROCESS_MAPS_V1,
+    abi.ZX_INFO_PROCESS_MAPS,
+    _older_map(abi.zx_info_maps_v1_t, abi.zx_info_maps_mapping_v1_t),
+)
+_older(
+    abi.ZX_INFO_PROCESS_MAPS_V2,
+    abi.ZX_INFO_PROCESS_MAPS,
+    _older_map(abi.zx_info_maps_v2_t, abi.zx_info_maps_mapping_v2_t),
+)
 
 
 # ---- IPC -------------------------------------------------------------------------------------------------------------------
@@ -332,3 +379,46 @@ def _timer(call: Call, value: int) -> Record:
     return abi.zx_info_timer_t(
         options=timer.options, clock_id=timer.clock_id, deadline=timer.deadline, slack=timer.slack
     )
+
+
+# ---- The machine -----------------------------------------------------------------------------------------------------------
+
+
+@_topic(abi.ZX_INFO_RESOURCE)
+def _resource(call: Call, value: int) -> Record:
+    resource = call.dispatcher(value, ResourceDispatcher, ZX_RIGHT_INSPECT)
+    return abi.zx_info_resource_t(
+        kind=resource.kind, flags=resource.flags, base=resource.base, size=resource.size, name=resource.name
+    )
+
+
+def _check_info_resource(call: Call, value: int) -> None:
+    """Statistics of the machine are for who has the root resource or ZX_RSRC_SYSTEM_INFO_BASE."""
+    resource = call.dispatcher(value, ResourceDispatcher, 0)
+    resource.require(abi.ZX_RSRC_KIND_SYSTEM, abi.ZX_RSRC_SYSTEM_INFO_BASE)
+
+
+@_topic(abi.ZX_INFO_KMEM_STATS)
+def _kmem_stats(call: Call, value: int) -> Record:
+    _check_info_resource(call, value)
+    memory = call.kernel.memory
+    used, tables = memory.allocated * PAGE_SIZE, memory.overhead * PAGE_SIZE
+    return abi.zx_info_kmem_stats_t(
+        total_bytes=memory.limit + tables,
+        free_bytes=memory.limit - used,
+        vmo_bytes=used,
+        mmu_overhead_bytes=tables,
+    )
+
+
+def _older_kmem_stats(cls: type[Struct]) -> Callable[[Any], Struct]:
+    names = ("total_bytes", "free_bytes", "vmo_bytes", "mmu_overhead_bytes")
+    return lambda record: cls(**{name: getattr(record, name) for name in names})
+
+
+_older(abi.ZX_INFO_KMEM_STATS_V1, abi.ZX_INFO_KMEM_STATS, _older_kmem_stats(abi.zx_info_kmem_stats_v1_t))
+_older(
+    abi.ZX_INFO_KMEM_STATS_EXTENDED,
+    abi.ZX_INFO_KMEM_STATS,
+    _older_kmem_stats(abi.zx_info_kmem_stats_extended_t),
+)

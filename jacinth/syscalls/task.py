@@ -51,10 +51,14 @@ def zx_task_suspend(call: Call, handle: int, token: HandleOut) -> None:
     """Suspend a thread or process until *token* is closed.
 
     Rights: WRITE on handle.
-    Errors, in order: BAD_HANDLE; ACCESS_DENIED; WRONG_TYPE; BAD_STATE a dying or dead task.
+    Errors, in order: BAD_HANDLE; ACCESS_DENIED; WRONG_TYPE; NOT_SUPPORTED the calling thread or its process; BAD_STATE a dying
+    or dead task.
+    Source for NOT_SUPPORTED: core tests of threads and processes (SuspendSelf).
     """
     match call.dispatcher(handle, Dispatcher, ZX_RIGHT_WRITE):
         case ThreadDispatcher() | ProcessDispatcher() as task:
+            if task is call.thread or task is call.process:
+                raise ZxError(Status.NOT_SUPPORTED)
             token.make(SuspendTokenDispatcher(task))
         case _:
             raise ZxError(Status.WRONG_TYPE)

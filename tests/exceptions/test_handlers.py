@@ -156,7 +156,7 @@ def test_policy_may_forbid_it(k: Any, world: World) -> None:
     job = JobDispatcher.create(k.root_job_dispatcher)
     item = zx_policy_basic_v2_t(condition=ZX_POL_NEW_CHANNEL, action=ZX_POL_ACTION_DENY, flags=1)
     handle = k.host.add(job)
-    world.ok(world.zx.zx_job_set_policy(handle, ZX_JOB_POL_ABSOLUTE, ZX_JOB_POL_BASIC_V2, item.pack()))
+    world.ok(world.zx.zx_job_set_policy(handle, ZX_JOB_POL_ABSOLUTE, ZX_JOB_POL_BASIC_V2, item.pack(), 1))
     program = Program(k)
     program.process = ProcessDispatcher.create(job, b"forbidden", shareable=False)
 

@@ -518,7 +518,7 @@ static void tasks(void) {
   zx_handle_t child;
   OK(zx_job_create(job, 0, &child));
   zx_policy_basic_v2_t policies[] = {{ZX_POL_NEW_EVENT, ZX_POL_ACTION_DENY, ZX_POL_OVERRIDE_DENY}};
-  uint32_t size = sizeof(policies);
+  uint32_t size = 1;
   EXPECT(ZX_ERR_INVALID_ARGS, zx_job_set_policy(child, 9, ZX_JOB_POL_BASIC_V2, policies, size));
   EXPECT(ZX_ERR_INVALID_ARGS, zx_job_set_policy(child, ZX_JOB_POL_RELATIVE, 77, policies, size));
   EXPECT(ZX_ERR_INVALID_ARGS, zx_job_set_policy(child, ZX_JOB_POL_RELATIVE, ZX_JOB_POL_BASIC_V2, NULL, size));

@@ -266,7 +266,7 @@ def _suspended(w: World) -> dict[str, int]:
 
 def _basic_policy(w: World) -> dict[str, int]:
     item = zx_policy_basic_v2_t(condition=ZX_POL_NEW_EVENT, action=ZX_POL_ACTION_DENY, flags=0)
-    return {"topic": ZX_JOB_POL_BASIC_V2, "policy": w.put(6, item.pack()), "policy_size": item.SIZE}
+    return {"topic": ZX_JOB_POL_BASIC_V2, "policy": w.put(6, item.pack()), "policy_size": 1}
 
 
 def _critical(w: World) -> dict[str, int]:
