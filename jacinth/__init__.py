@@ -25,6 +25,7 @@ from jacinth.api.flags import (
     JobPolicyOption,
     ObjType,
     ProcessOptions,
+    RestrictedReason,
     Rights,
     Signals,
     Slack,
@@ -43,6 +44,7 @@ from jacinth.api.handle import INFINITE, Handle, HandleInfo, WaitItem, object_wa
 from jacinth.api.kernel import Kernel
 from jacinth.api.memory import Vmar, Vmo
 from jacinth.api.port import Packet, Port, SignalPacket
+from jacinth.api.restricted import RestrictedState
 from jacinth.api.socket import Socket
 from jacinth.api.status import (
     ZxAccessDenied,
@@ -130,6 +132,8 @@ __all__ = [
     "Process",
     "ProcessOptions",
     "Resource",
+    "RestrictedReason",
+    "RestrictedState",
     "Rights",
     "SignalPacket",
     "Signals",

@@ -246,6 +246,15 @@ class ExceptionState(IntEnum):
     THREAD_EXIT = abi.ZX_EXCEPTION_STATE_THREAD_EXIT
 
 
+class RestrictedReason(IntEnum):
+    """Why restricted mode has ended: ZX_RESTRICTED_REASON_*."""
+
+    SYSCALL = abi.ZX_RESTRICTED_REASON_SYSCALL
+    EXCEPTION = abi.ZX_RESTRICTED_REASON_EXCEPTION
+    KICK = abi.ZX_RESTRICTED_REASON_KICK
+    EXCEPTION_LOST = abi.ZX_RESTRICTED_REASON_EXCEPTION_LOST
+
+
 class ExceptionStrategy(IntEnum):
     """Whether a process debugger is asked again: ZX_EXCEPTION_STRATEGY_*."""
 

@@ -55,11 +55,13 @@ from jacinth.api.flags import (
     JobPolicyOption,
     ObjType,
     ProcessOptions,
+    RestrictedReason,
     Rights,
     ThreadStateTopic,
 )
 from jacinth.api.handle import Handle, check, values, wrap
 from jacinth.api.memory import Vmar
+from jacinth.api.restricted import RestrictedState, bind_state, enter
 from jacinth.api.status import ZxNotFound
 
 _STATES: dict[int, type[Struct]] = {
@@ -425,6 +427,40 @@ class Thread(Task[C]):
         context = zx_exception_context_t(synth_code=synth_code, synth_data=synth_data)
         raise_ = self._caller.waits.zx_thread_raise_exception
         check(await raise_(ZX_EXCEPTION_TARGET_JOB_DEBUGGER, ZX_EXCP_USER, context))
+
+    # Restricted mode. But for the kick, these are about the calling thread, a body; from outside they raise ZxNotSupported.
+
+    @member
+    def restricted_bind_state(self) -> RestrictedState:
+        """The registers for restricted mode, and the VMO that is bound to the thread, in place of any other.
+
+        Raises ZxAccessDenied where policy forbids new VMOs.
+        """
+        return bind_state(self._caller)
+
+    @member
+    def restricted_unbind_state(self) -> None:
+        """Let nothing be bound any more; closing the VMO is another matter."""
+        check(self._caller.sys.zx_restricted_unbind_state(0))
+
+    @blocking
+    async def restricted_enter(self, state: RestrictedState) -> RestrictedReason:
+        """Run machine code with the registers of *state* until it makes a system call or an exception, or is kicked. Answers why
+        it has ended; *state* has the registers then, and what exception it was.
+
+        The code reaches the restricted part of the process and nothing else. Raises ZxBadState where *state* is not what is
+        bound, and for registers that no thread may have: `ip` outside of user space, `flags` that are not the user's own, bases
+        that are not canonical.
+        """
+        return await enter(self._caller, state)
+
+    @member
+    def restricted_kick(self) -> None:
+        """Let the thread come out of restricted mode, or not go into it the next time.
+
+        Rights: MANAGE_THREAD. Raises ZxBadState for a thread that is ending.
+        """
+        check(self._caller.sys.zx_restricted_kick(self.raw, 0))
 
     @property
     def info(self) -> zx_info_thread_t:

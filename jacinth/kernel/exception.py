@@ -1,8 +1,8 @@
 """Exceptions: what happened to a thread, who is told of it, and in which order.
 
     fault --> 1 process debugger --> 2 thread --> 3 process --> 4 process debugger again --> 5 job --> its parent --> ... --> root
-                                                              (only if it asked for that)                              |
-                                                                                             nobody: the process is killed
+                      |                                       (only if it asked for that)                              |
+                      +--> in restricted mode: back to normal mode                           nobody: the process is killed
 
 A task's handlers listen on channels. Each exception is an object of its own; the thread waits until the last handle to it is
 closed, and what the handler has set by then decides: the thread goes on, the next handler is asked, or the thread exits.
@@ -30,7 +30,11 @@ from jacinth.abi import (
     ZX_THREAD_STATE_BLOCKED_EXCEPTION,
     Status,
     ZxError,
+    zx_exception_context_t,
+    zx_exception_header_t,
     zx_exception_info_t,
+    zx_exception_report_t,
+    zx_x86_64_exc_data_t,
 )
 from jacinth.kernel.handle import Handle
 from jacinth.kernel.ipc.channel import ChannelDispatcher
@@ -68,6 +72,14 @@ class ExceptionReport:
     def has_registers(self) -> bool:
         """Whether a handler sees general registers: not of a thread that exits, or that raised the exception itself."""
         return self.type not in (ZX_EXCP_THREAD_EXITING, ZX_EXCP_USER)
+
+    def record(self) -> zx_exception_report_t:
+        """The form in which programs get it."""
+        arch = zx_x86_64_exc_data_t(vector=self.vector, err_code=self.code, cr2=self.address)
+        return zx_exception_report_t(
+            header=zx_exception_header_t(size=zx_exception_report_t.SIZE, type=self.type),
+            context=zx_exception_context_t(arch=arch, synth_code=self.synth_code, synth_data=self.synth_data),
+        )
 
 
 def policy_error(code: int, data: int = 0) -> ExceptionReport:
@@ -215,6 +227,11 @@ async def handle(thread: ThreadDispatcher, report: ExceptionReport) -> None:
             return
         if state == ZX_EXCEPTION_STATE_THREAD_EXIT:
             thread.kill()
+            return
+        if thread.in_restricted:
+            # The process debugger has had its chance. Who put the thread into restricted mode is its handler.
+            assert thread.restricted is not None
+            thread.restricted.leave_with_exception(report)
             return
     thread.kernel.unhandled_exception(thread, report)
 

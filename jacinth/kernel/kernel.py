@@ -23,6 +23,8 @@ from jacinth.abi import (
     ZX_EXCP_SW_BREAKPOINT,
     ZX_EXCP_UNALIGNED_ACCESS,
     ZX_EXCP_UNDEFINED_INSTRUCTION,
+    ZX_RESTRICTED_REASON_KICK,
+    ZX_RESTRICTED_REASON_SYSCALL,
     ZX_TASK_RETCODE_EXCEPTION_KILL,
     ZxError,
 )
@@ -241,7 +243,8 @@ class Kernel:
     def _attend(self, thread: ThreadDispatcher) -> bool:
         """Something besides running on has to be done with *thread*. Answers whether it goes on at once.
 
-        In this order: a kill; an exception that a handler has; an exception to be raised; a suspension; the others' turn.
+        In this order: a kill; an exception that a handler has; an exception to be raised; a suspension; a kick out of
+        restricted mode; the others' turn.
         """
         if thread.state is ThreadState.DYING and not thread.exiting:
             thread.finish()
@@ -260,9 +263,17 @@ class Kernel:
         if thread.suspend_count:
             thread.park()
             return False
+        if thread.kicked and thread.in_restricted:
+            thread.kicked = False
+            self._leave_restricted(thread, ZX_RESTRICTED_REASON_KICK)
+            return True
         if thread.waiter is None:
             self.make_ready(thread)
         return False
+
+    def _leave_restricted(self, thread: ThreadDispatcher, reason: int) -> None:
+        assert thread.restricted is not None
+        thread.restricted.leave(reason)
 
     def _step(self, thread: ThreadDispatcher) -> bool:
         """Drive the thread's coroutine to its next stop. Answers whether the thread can go on at once."""
@@ -294,6 +305,8 @@ class Kernel:
                 thread.block_on(stop)
                 return True
             return not thread.block_on(stop)
+        if thread.in_restricted:
+            return True  # the body goes on when restricted mode has been left
         # A checkpoint: a system call of a body is over.
         thread.attention = True
         if thread.state is ThreadState.RUNNING:
@@ -322,15 +335,21 @@ class Kernel:
         thread = self.current
         assert thread is not None and thread.context is not None
         if isinstance(exit_, Syscall):
+            if thread.in_restricted:
+                self._leave_restricted(thread, ZX_RESTRICTED_REASON_SYSCALL)
+                if thread.coroutine is None and not thread.attention:
+                    return thread.context
+                return self._next()
             result = self.syscall(thread)
             if result is not None:
-                if thread.context is not None:
-                    thread.context.set_result(result)
+                context = thread.context
+                if context is not None:
+                    context.set_result(result)
                 if not thread.attention:
-                    return thread.context
+                    return context
         elif isinstance(exit_, PageFault):
             try:
-                thread.process.aspace.page_fault(exit_.address, exit_.access)
+                thread.aspace.page_fault(exit_.address, exit_.access)
             except ZxError as error:
                 self.raise_exception(
                     thread,

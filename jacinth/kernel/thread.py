@@ -44,6 +44,7 @@ from jacinth.kernel.wait import Waiter
 
 if TYPE_CHECKING:
     from jacinth.kernel.process import ProcessDispatcher
+    from jacinth.kernel.restricted import RestrictedState
     from jacinth.machine.interface import Context
 
 
@@ -102,6 +103,7 @@ class ThreadDispatcher(SoloDispatcher):
 
     __slots__ = (
         "_name",
+        "aspace",
         "attention",
         "call",
         "context",
@@ -113,8 +115,10 @@ class ThreadDispatcher(SoloDispatcher):
         "exiting",
         "handling",
         "in_exception",
+        "in_restricted",
         "interrupted",
         "is_body",
+        "kicked",
         "pending",
         "process",
         "queue_time",
@@ -138,6 +142,12 @@ class ThreadDispatcher(SoloDispatcher):
         )
         self.is_body = False
         self.waiter: Waiter | None = None  # what it is blocked on
+        # Restricted mode: the state that is bound, whether the thread is in it, and whether it has been kicked and has not
+        # noticed yet. In it, `aspace` is the restricted part alone.
+        self.restricted: RestrictedState | None = None
+        self.in_restricted = False
+        self.kicked = False
+        self.aspace = process.aspace  # what user code of the thread reaches now
         # Exceptions. Where one is being handled, that is what `coroutine` does, and what it did before is kept in `interrupted`.
         self.exception: ExceptionReport | None = None  # the last one
         self.exceptionate = Exceptionate(ZX_EXCEPTION_CHANNEL_TYPE_THREAD)
@@ -316,7 +326,8 @@ class ThreadDispatcher(SoloDispatcher):
         if not self.exit_announced:
             exception.announce_kill(self)
         failure: Exception | None = None
-        for coroutine in (self.coroutine, self.interrupted):
+        outside = None if self.restricted is None else self.restricted.body
+        for coroutine in (self.coroutine, self.interrupted, outside):
             if coroutine is not None:
                 try:
                     coroutine.close()
@@ -330,6 +341,7 @@ class ThreadDispatcher(SoloDispatcher):
         if self.context is not None:
             self.context.close()
             self.context = None
+        self.bind_restricted(None)
         self._set_state(ThreadState.DEAD)
         self.exceptionate.close()
         self.process.remove_thread(self)
@@ -352,7 +364,8 @@ class ThreadDispatcher(SoloDispatcher):
         self.coroutine, self.interrupted = self.interrupted, None
         self.handling = False
         # A suspension has waited for this, an exit or a kill goes on.
-        self.attention = self.suspend_count > 0 or self.state is not ThreadState.RUNNING
+        kicked = self.kicked and self.in_restricted
+        self.attention = self.suspend_count > 0 or kicked or self.state is not ThreadState.RUNNING
 
     def enter_exception(self, exception: ExceptionDispatcher, channel_type: int) -> None:
         """A handler that listens on a channel of that ZX_EXCEPTION_CHANNEL_TYPE_* has got *exception*."""
@@ -381,6 +394,24 @@ class ThreadDispatcher(SoloDispatcher):
         self.interrupt(exception.handle(self, report))
         return True
 
+    # Restricted mode
+
+    def bind_restricted(self, state: RestrictedState | None) -> None:
+        """Let *state* be what the current thread enters restricted mode with, from now on: None for nothing."""
+        old, self.restricted = self.restricted, state
+        if old is not None:
+            old.close()
+
+    def kick(self) -> None:
+        """Out of restricted mode, or not into it the next time. Kicks that have not been noticed are one: BAD_STATE a dying
+        thread.
+        """
+        if self.state in (ThreadState.DYING, ThreadState.DEAD):
+            raise ZxError(Status.BAD_STATE)
+        self.kicked = True
+        if self.in_restricted:
+            self.attention = True
+
     # Suspension
 
     def suspend(self) -> None:
@@ -397,6 +428,8 @@ class ThreadDispatcher(SoloDispatcher):
     def park(self) -> None:
         """The thread is at a boundary and has suspend tokens: stop it. What it waits for may end meanwhile."""
         self._set_state(ThreadState.SUSPENDED)
+        if self.kicked and self.in_restricted:
+            self.attention = True  # when it goes on
 
     def resume(self) -> None:
         """One suspend token less."""

@@ -75,6 +75,16 @@ class Context(Protocol):
     def set_general(self, regs: GeneralRegs) -> None:
         """Of the flags only those are taken that user code may change."""
 
+    def words(self) -> tuple[int, ...]:
+        """The general registers in the order of `GeneralRegs`, without making one."""
+
+    def set_words(self, words: Sequence[int]) -> None:
+        """As `set_general`, of 20 unsigned 64-bit numbers in its order."""
+
+    @property
+    def bases(self) -> tuple[int, int]:
+        """The FS and the GS base."""
+
     def fp(self) -> FpRegs: ...
 
     def set_fp(self, regs: FpRegs) -> None: ...

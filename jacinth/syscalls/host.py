@@ -71,4 +71,5 @@ class Host:
 
     def close(self) -> None:
         """Close every handle."""
+        self.thread.bind_restricted(None)
         self.dispatcher.shared.leave()

@@ -192,19 +192,7 @@ def _thread_exception_report(call: Call, value: int) -> Record:
     thread = call.dispatcher(value, ThreadDispatcher, ZX_RIGHT_INSPECT)
     if thread.in_exception is None:
         raise ZxError(Status.BAD_STATE)
-    report = thread.in_exception.report
-    arch = abi.zx_x86_64_exc_data_t(vector=report.vector, err_code=report.code, cr2=report.address)
-    return abi.zx_exception_report_t(
-        header=abi.zx_exception_header_t(size=abi.zx_exception_report_t.SIZE, type=report.type),
-        context=abi.zx_exception_context_t(
-            arch=arch, synth_code=report.synth_code, synth_data=report.synth_data
-        ),
-    )
-
-
-@_topic(abi.ZX_INFO_THREAD_EXCEPTION_REPORT_V1)
-def _thread_exception_report_v1(call: Call, value: int) -> Record:
-    return _prefix(abi.zx_exception_report_v1_t, _thread_exception_report(call, value))
+    return thread.in_exception.report.record()
 
 
 @_topic(abi.ZX_INFO_THREAD_STATS)

@@ -18,6 +18,7 @@ from jacinth.syscalls import (  # noqa: F401
     object_wait,
     port,
     process,
+    restricted,
     socket,
     task,
     thread,

@@ -307,8 +307,9 @@ def attach(door: Door, tracer: Tracer) -> None:
             pending: Any = _Pending(thread.coroutine, call)
             thread.coroutine = pending
         else:
-            # A call that has killed its own thread never returns.
-            call.returned(result if thread.state is ThreadState.RUNNING else None)
+            # A call that has killed its own thread never returns, nor does one that has put it into restricted mode.
+            returns = thread.state is ThreadState.RUNNING and not thread.in_restricted
+            call.returned(result if returns else None)
         return result
 
     door.kernel.syscall = traced

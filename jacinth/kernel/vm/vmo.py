@@ -124,7 +124,7 @@ class PageList:
     is this list's alone and may be written.
     """
 
-    __slots__ = ("family", "memory", "pages", "size", "views", "zero_mapped")
+    __slots__ = ("family", "memory", "pages", "pins", "size", "views", "zero_mapped")
 
     def __init__(self, memory: PhysicalMemory, size: int, family: CloneFamily) -> None:
         self.memory = memory
@@ -135,6 +135,7 @@ class PageList:
         self.views: dict[VmObjectDispatcher, None] = {}
         # Pages that some mapping may show as zeroes although they are not committed. Never iterated.
         self.zero_mapped: set[int] = set()
+        self.pins = 0  # while there are any, the kernel itself uses the frames: pages keep theirs
 
     @property
     def has_relatives(self) -> bool:
@@ -208,7 +209,10 @@ class PageList:
     def remove(self, first: int, end: int) -> None:
         """Make the range zeroes that are not committed."""
         present = self.present(first, end)
-        if present:
+        if self.pins:
+            for page in present:
+                self.memory.write(self.pages[page], 0, bytes(PAGE_SIZE))
+        elif present:
             self.changed(first, end)
             self._drop(present)
 
@@ -223,6 +227,11 @@ class PageList:
             # What is shown as zeroes there goes as well.
             self.changed(size >> PAGE_SHIFT, old >> PAGE_SHIFT)
             self._drop(self.present(size >> PAGE_SHIFT, old >> PAGE_SHIFT))
+
+    def check_unpinned(self) -> None:
+        """BAD_STATE while pages must keep their frames."""
+        if self.pins:
+            raise ZxError(Status.BAD_STATE)
 
     def take(self, first: int, end: int) -> dict[int, int]:
         """Take the range's pages out, each as a frame of its own: NO_MEMORY, and then nothing is taken.
@@ -578,6 +587,15 @@ class VmObjectDispatcher(SoloDispatcher):
             raise ZxError(Status.OUT_OF_RANGE)
         return self._page_range(offset, size)
 
+    def pin(self) -> int:
+        """Commit a VMO of one page, and let it keep its frame until `unpin`. Answers the frame: NO_MEMORY."""
+        frame = self.pages.frame_for_write(self.start >> PAGE_SHIFT)
+        self.pages.pins += 1
+        return frame
+
+    def unpin(self) -> None:
+        self.pages.pins -= 1
+
     def commit(self, offset: int, size: int) -> None:
         """Give the pages of the range frames of their own: OUT_OF_RANGE, NO_MEMORY."""
         first, end = self._whole_pages(offset, size)
@@ -587,7 +605,7 @@ class VmObjectDispatcher(SoloDispatcher):
         """Make the pages of the range zero, and free them.
 
         Errors, in order: OUT_OF_RANGE; NOT_SUPPORTED a VMO that is, or has, a snapshot; INVALID_ARGS not
-        whole pages.
+        whole pages; BAD_STATE pinned.
         """
         if offset + size > self.size:
             raise ZxError(Status.OUT_OF_RANGE)
@@ -597,6 +615,7 @@ class VmObjectDispatcher(SoloDispatcher):
             raise ZxError(Status.NOT_SUPPORTED)
         if (offset | size) & PAGE_MASK:
             raise ZxError(Status.INVALID_ARGS)
+        self.pages.check_unpinned()
         first, end = self._page_range(offset, size)
         self.pages.remove(first, end)
 
@@ -636,9 +655,14 @@ class VmObjectDispatcher(SoloDispatcher):
             raise ZxError(Status.OUT_OF_RANGE)
 
     def transfer(self, offset: int, source: VmObjectDispatcher, source_offset: int, size: int) -> None:
-        """Move whole pages from *source* to here; its range is zero then: OUT_OF_RANGE, NO_MEMORY."""
+        """Move whole pages from *source* to here; its range is zero then.
+
+        Errors, in order: OUT_OF_RANGE; BAD_STATE one of them pinned; NO_MEMORY.
+        """
         if source_offset + size > source.size or offset + size > self.size:
             raise ZxError(Status.OUT_OF_RANGE)
+        source.pages.check_unpinned()
+        self.pages.check_unpinned()
         taken = source.pages.take(*source._page_range(source_offset, size))
         self.pages.supply(*self._page_range(offset, size), taken)
 
@@ -664,7 +688,7 @@ class VmObjectDispatcher(SoloDispatcher):
 
     def set_cache_policy(self, policy: int) -> None:
         """Errors, in order: INVALID_ARGS; BAD_STATE with pages that are not cached, mappings, children or a
-        parent.
+        parent, or pinned.
         """
         if policy & ~ZX_CACHE_POLICY_MASK:
             raise ZxError(Status.INVALID_ARGS)
@@ -673,6 +697,7 @@ class VmObjectDispatcher(SoloDispatcher):
             or self.mappings
             or self.children
             or self.parent is not None
+            or self.pages.pins
         ):
             raise ZxError(Status.BAD_STATE)
         self.cache_policy = policy
@@ -687,7 +712,7 @@ class VmObjectDispatcher(SoloDispatcher):
         Slice: INVALID_ARGS offset or beyond this VMO; NOT_SUPPORTED resizable; BAD_STATE not cached.
         Reference: INVALID_ARGS a range; NOT_SUPPORTED of a slice, or resizable of one that is not; BAD_STATE
         not cached. Snapshots, all three kinds of which are full ones here: INVALID_ARGS offset; OUT_OF_RANGE;
-        BAD_STATE not cached; NOT_SUPPORTED of a slice.
+        BAD_STATE not cached; NOT_SUPPORTED of a slice; BAD_STATE pinned.
         """
         rounded = round_size(size)
         if self.discardable:
@@ -747,6 +772,7 @@ class VmObjectDispatcher(SoloDispatcher):
         self._check_cached()
         if self.slice:
             raise ZxError(Status.NOT_SUPPORTED)
+        self.pages.check_unpinned()
         return VmObjectDispatcher(
             self.kernel, self.pages.clone(offset >> PAGE_SHIFT, (offset + size) >> PAGE_SHIFT)
         )

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from collections.abc import Sequence
+from dataclasses import fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from jacinth.machine.interface import AddressSpace
@@ -18,7 +21,10 @@ if TYPE_CHECKING:
 _MASK: Final = (1 << 64) - 1
 # rax, rdx, rsi, rdi, r8, r9, r10, r12, r13, rip
 _SYSCALL: Final = struct.Struct("<Q8xQ24xQQQQQ8xQQ16xQ").unpack_from
-_GENERAL: Final = struct.Struct("<16Q")
+_GENERAL: Final = struct.Struct("<16Q").unpack_from
+_SET_GENERAL: Final = struct.Struct("<16Q").pack_into
+_SET_CC_OP: Final = struct.Struct("<Ii").pack_into
+_FIELDS: Final = attrgetter(*[field.name for field in fields(GeneralRegs)])
 _RSP: Final = 4
 _RSI: Final = 6
 _RDI: Final = 7
@@ -126,39 +132,45 @@ class PortableContext:
         self.step_pending = False
 
     def general(self) -> GeneralRegs:
+        return GeneralRegs(*self.words())
+
+    def set_general(self, regs: GeneralRegs) -> None:
+        """Of rflags the bits that level 3 may change are taken."""
+        self.set_words([value & _MASK for value in _FIELDS(regs)])
+
+    def words(self) -> tuple[int, ...]:
         regs = self._regs
-        rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15 = _GENERAL.unpack_from(
-            regs
-        )
+        rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15 = _GENERAL(regs)
         flags = self._engine.cpu.lib.helper_read_eflags_x86_64(self._address()) | Rflags.ALWAYS
         # fmt: off
-        return GeneralRegs(
+        return (
             rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12, r13, r14, r15, self.pc, flags,
             regs[_FS_BASE], regs[_GS_BASE],
         )
         # fmt: on
 
-    def set_general(self, regs: GeneralRegs) -> None:
-        """Of rflags the bits that level 3 may change are taken."""
-        g = regs
-        # fmt: off
-        values = (
-            g.rax, g.rcx, g.rdx, g.rbx, g.rsp, g.rbp, g.rsi, g.rdi, g.r8, g.r9, g.r10, g.r11, g.r12, g.r13,
-            g.r14,
-            g.r15,
+    def set_words(self, words: Sequence[int]) -> None:
+        rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12, r13, r14, r15, rip, rflags, fs, gs = (
+            words
         )
-        # fmt: on
         registers = self._regs
         self._window(0, layout.GENERAL_END)[:] = self._engine.pristine[: layout.GENERAL_END]
-        _GENERAL.pack_into(registers, 0, *[value & _MASK for value in values])
-        self.pc = g.rip
-        flags = g.rflags & Rflags.USER | Rflags.ALWAYS | Rflags.IF
+        _SET_GENERAL(
+            registers, 0, rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+        )
+        self.pc = rip
+        flags = rflags & Rflags.USER | Rflags.ALWAYS | Rflags.IF
         # Unicorn keeps the arithmetic flags and the direction flag apart.
         registers[_EFLAGS] = flags & ~(Rflags.ARITHMETIC | Rflags.DF)
         registers[layout.CC_SRC // 8] = flags & Rflags.ARITHMETIC
-        struct.pack_into("<Ii", registers, layout.CC_OP, layout.CC_OP_EFLAGS, -1 if flags & Rflags.DF else 1)
-        registers[_FS_BASE] = g.fs_base & _MASK
-        registers[_GS_BASE] = g.gs_base & _MASK
+        _SET_CC_OP(registers, layout.CC_OP, layout.CC_OP_EFLAGS, -1 if flags & Rflags.DF else 1)
+        registers[_FS_BASE] = fs
+        registers[_GS_BASE] = gs
+
+    @property
+    def bases(self) -> tuple[int, int]:
+        regs = self._regs
+        return regs[_FS_BASE], regs[_GS_BASE]
 
     def fp(self) -> FpRegs:
         window = self._window(0, self._engine.cpu.fp_end)

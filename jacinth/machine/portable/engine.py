@@ -327,10 +327,13 @@ class PortableEngine:
     def _continue(self, following: PortableContext | None) -> None:
         """Go on with what the trap chose, from within the interrupt hook."""
         if following is not None:
+            another = following is not self._live
             self._load(following)
             if not following.step_pending or self._enter(following):
                 if self._kicked:
                     self._hurry()
+                elif not another:
+                    pass
                 elif self._ticker is None:
                     self._budget[1] = self._budget[0] + self.quantum
                 elif monotonic_ns() >= self._ticker.due:
@@ -460,9 +463,9 @@ class PortableEngine:
             self._finishing = self._special = False
             self._settle()
             self._continue(self._following)
-            if vector == Vector.DB and live is self._live and not self._idle:
+            if vector == Vector.DB and live is self._live and not self._idle and live.single_step:
                 return self._debug_exception(live)
-        if vector == Vector.DB:
+        if vector == Vector.DB and live.single_step:  # unless the trap has ended the stepping
             live.step_pending = True
         return None
 
