@@ -16,6 +16,7 @@ from jacinth.kernel.wait import Clock, HostClock, VirtualClock
 from jacinth.machine.memory import PhysicalMemory
 from jacinth.machine.portable.engine import PortableEngine
 from jacinth.syscalls.door import BodySys, Door
+from jacinth.syscalls.faults import Faults
 from jacinth.syscalls.host import Host
 from jacinth.userboot.vdso_vmo import VdsoVmo
 from jacinth.version import __version__
@@ -72,6 +73,11 @@ class Kernel(core.Kernel):
     def vdso(self) -> VdsoVmo:
         """The vDSO that programs of this kernel get."""
         return VdsoVmo(self, self.host, f"jacinth {__version__}".encode())
+
+    @functools.cached_property
+    def faults(self) -> Faults:
+        """What is to go wrong: calls that fail, memory that runs out, peers that close."""
+        return Faults(self, self.host.dispatcher)
 
     # Time
 

@@ -117,10 +117,10 @@ class Kernel:
         self.syscall: Callable[[ThreadDispatcher], int | None] = _no_door
         # By the number of a call, where its one permitted syscall instruction is in the vDSO: bytes from its base.
         self.syscall_sites: Mapping[int, int] = {}
+        # Told of every call that is watched, before it is carried out; a `ZxError` from here is its answer: injected faults.
+        self.before_call: Callable[[str, Any], None] | None = None
         # Told of every change of a virtual clock: the vDSO's time page.
         self.on_tick: Callable[[int], None] | None = None
-        # What a page that nobody has written to shows, read-only.
-        self.zero_frame = memory.allocate()
         self._koid = FIRST_KOID - 1
         self._host: ThreadDispatcher | None = None
         self.root_job_dispatcher = JobDispatcher.create_root(self)

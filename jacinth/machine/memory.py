@@ -48,6 +48,7 @@ class PhysicalMemory:
         # 1 for every frame that an engine may have translated code from; engines set it.
         self.code_frames = bytearray(self.frames)
         self.drop_code: Callable[[int], None] | None = None  # an engine's: forget all translations of a frame
+        self.before_allocate: Callable[[], None] | None = None  # may raise OutOfMemory: injected faults
         self._populates = True
         self._next = 0  # every frame from here on was never handed out, and is zero
         self._free: list[int] = []
@@ -61,6 +62,8 @@ class PhysicalMemory:
 
     def allocate(self) -> int:
         """A frame of zeroes. Raises OutOfMemory."""
+        if self.before_allocate is not None:
+            self.before_allocate()
         if self._free:
             frame = self._free.pop()
             start = frame << 12

@@ -8,6 +8,7 @@ consulted while a guest waits, and a program pays for the calls that it makes.
 
 from __future__ import annotations
 
+import contextlib
 import keyword
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -143,6 +144,61 @@ def syscall(function: F) -> F:
     IMPLEMENTED[name] = function
     TRAPS[row.number] = _first_trap(row)
     return function
+
+
+_WATCHED: Final[set[str]] = set()
+# These consume handles that a struct of theirs points at.
+_CONSUMES_BY_STRUCT: Final = ("zx_channel_call", "zx_channel_call_etc")
+
+
+def watch(name: str) -> None:
+    """From now on every kernel's `before_call` is asked before the call of that name is carried out.
+
+    Where it answers with a `ZxError`, the call does nothing but consume the handles that it always consumes.
+    """
+    if name in _WATCHED:
+        return
+    _WATCHED.add(name)
+    row = BY_NAME[name]
+    function = IMPLEMENTED[name]
+    consumes = any(param.consumed for param in row.params) or name in _CONSUMES_BY_STRUCT
+    acts_on = next((i for i, p in enumerate(row.params) if p.kind is Kind.HANDLE and not p.consumed), None)
+
+    def in_vain(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Without the object to act on the call fails, and consumes what it always consumes; one that acts on what it
+        consumes alone may as well do so.
+        """
+        if acts_on is None:
+            return arguments
+        return (*arguments[:acts_on], ZX_HANDLE_INVALID, *arguments[acts_on + 1 :])
+
+    def plain(call: Call, *arguments: Any) -> Any:
+        if call.kernel.before_call is not None:
+            try:
+                call.kernel.before_call(name, call)
+            except ZxError:
+                if consumes:
+                    with contextlib.suppress(ZxError):
+                        function(call, *in_vain(arguments))
+                raise
+        return function(call, *arguments)
+
+    async def blocking(call: Call, *arguments: Any) -> Any:
+        if call.kernel.before_call is not None:
+            try:
+                call.kernel.before_call(name, call)
+            except ZxError:
+                if consumes:
+                    with contextlib.suppress(ZxError):
+                        await function(call, *in_vain(arguments))
+                raise
+        return await function(call, *arguments)
+
+    IMPLEMENTED[name] = blocking if row.blocking else plain
+    TRAPS[row.number] = _first_trap(row)
+    for form in (HostSys, BodySys):
+        if name in vars(form):
+            delattr(form, name)
 
 
 def is_implemented(row: SyscallRow) -> bool:

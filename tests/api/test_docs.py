@@ -11,14 +11,32 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_examples_of_the_documentation_run() -> None:
-    text = (ROOT / "docs/api.md").read_text()
-    blocks = list(re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
-    assert len(blocks) >= 9
+# Examples that are tests themselves, for pytest, say so above.
+_BLOCK = re.compile(r"^(<!-- pytest -->\n)?```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def _examples(page: Path) -> dict[int, str]:
+    """By line."""
+    text = page.read_text()
+    return {
+        text.count("\n", 0, block.start(2)): block.group(2)
+        for block in _BLOCK.finditer(text)
+        if block.group(1) is None
+    }
+
+
+PAGES = [page for page in sorted((ROOT / "docs").glob("*.md")) if _examples(page)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_examples_of_the_documentation_run(page: Path) -> None:
     names: dict[str, object] = {}
-    for block in blocks:
-        line = text.count("\n", 0, block.start(1))
-        exec(compile("\n" * line + block.group(1), "docs/api.md", "exec"), names)
+    for line, source in _examples(page).items():
+        exec(compile("\n" * line + source, str(page), "exec"), names)
+
+
+def test_the_api_has_an_example_for_everything() -> None:
+    assert len(_examples(ROOT / "docs/api.md")) >= 9
 
 
 def test_the_shared_counter(capsys: pytest.CaptureFixture[str]) -> None:
