@@ -96,6 +96,7 @@ from jacinth.api.status import (
 from jacinth.api.task import Job, Process, SuspendToken, Task, Thread
 from jacinth.api.timer import Timer
 from jacinth.kernel.kernel import KernelDeadlock
+from jacinth.userboot.elf import ElfError, ElfImage, ElfSegment, ElfType, load_elf
 from jacinth.version import __version__
 
 __all__ = [
@@ -106,6 +107,10 @@ __all__ = [
     "ClockId",
     "DebugLog",
     "DebugLogRecord",
+    "ElfError",
+    "ElfImage",
+    "ElfSegment",
+    "ElfType",
     "Event",
     "EventPair",
     "ExceptionChannelOptions",
@@ -204,5 +209,6 @@ __all__ = [
     "ZxUnavailable",
     "ZxWrongType",
     "__version__",
+    "load_elf",
     "object_wait_many",
 ]
