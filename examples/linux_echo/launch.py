@@ -22,7 +22,7 @@ from jacinth import (
 )
 from jacinth.abi import ZX_INFO_PROCESS_FLAG_EXITED
 
-from .linux import body
+from .body import body
 
 BUSYBOX: Final = Path("/bin/busybox")
 ENVIRON: Final = MappingProxyType({"PATH": "/bin", "HOME": "/"})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import gzip
+import hashlib
 import random
+import shlex
 import struct
 import subprocess
 import sys
@@ -11,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from linux_echo.launch import BUSYBOX, LinuxProcess, start
+from linux_echo.launch import BUSYBOX, ENVIRON, LinuxProcess, start
 
 from jacinth import Kernel, ProcessOptions, Signals, load_elf
 from jacinth.abi import ZX_TASK_RETCODE_SYSCALL_KILL
@@ -166,21 +168,81 @@ def test_the_command_refuses_what_is_no_program(tmp_path: Path) -> None:
 # Against the host's Linux
 
 
-WORDS = random.Random(0).choices([b"one", b"two", b"three", b"four", b"xyzzy"], k=2000)
+WORDS = random.Random(0).choices([b"one", b"two", b"three", b"four", b"xyzzy"], k=4000)
 LINES = b"".join(word + (b"\n" if number % 4 == 3 else b" ") for number, word in enumerate(WORDS))
-COMMANDS = [
-    ["sha256sum"],
-    ["md5sum"],
-]
+COMMANDS = r"""
+    echo -e 'a\tb'
+    seq 1 1000
+    sort
+    sort -r -k 2
+    uniq -c
+    wc -l
+    cat -n
+    cat /absent
+    head -n 5
+    tail -n 5
+    tr a-z A-Z
+    grep -E '^(two|x).*e$'
+    sed -e s/one/ONE/g -e 50q
+    awk '{ n[$1]++ } END { for (k in n) print k, n[k] }'
+    awk 'BEGIN { printf "%.10f %g %e\n", exp(1), atan2(1, 1) * 4, 1 / 3; print sqrt(2) }'
+    awk 'BEGIN { while (i++ < 5000) s += i * i; print s }'
+    sha1sum
+    sha256sum
+    sha512sum
+    md5sum
+    cut -d ' ' -f 2
+    rev
+    tac
+    nl
+    paste - - -
+    od -c
+    hexdump -C
+    base64
+    gzip -c
+    bzip2 -c
+    lzma -cz
+    expr 6 '*' 7
+    expr 1 / 0
+    factor 1234567890123456789
+    printf '%s-%05d\n' a 42
+    test 1 = 2
+    date -u -d @0
+    dc -e '2 640 ^ p'
+    dd bs=100 count=3 status=none
+    tee
+    env
+    nosuchapplet
+    sh -c 'i=0; while [ $i -lt 200 ]; do i=$((i+1)); done; echo $i; exit 9'
+    sh -c 'while read a b; do echo "$b $a"; [ $a != xyzzy ] || exit 3; done'
+    sh -c 'read -t 1 a; echo $? $a'
+    sh -c 'trap "echo bye" EXIT; echo x'
+    sh -c 'kill -TERM $$'
+    sh -c 'kill -KILL $$'
+"""
 
 
 @needs_busybox
-@pytest.mark.parametrize("argv", COMMANDS, ids=" ".join)
-def test_it_does_what_the_host_does(linux: World, argv: list[str]) -> None:
-    host = subprocess.run(
-        [BUSYBOX, *argv], input=LINES, capture_output=True, env=dict(os.environ, PATH="/bin")
-    )
-    assert linux.run(argv, LINES) == (host.returncode, host.stdout, host.stderr)
+@pytest.mark.parametrize("line", [line.strip() for line in COMMANDS.splitlines() if line])
+def test_it_does_what_the_host_does(linux: World, line: str) -> None:
+    argv = shlex.split(line)
+    host = subprocess.run(argv, executable=BUSYBOX, input=LINES, capture_output=True, env=dict(ENVIRON))
+    status = host.returncode if host.returncode >= 0 else 128 - host.returncode
+    assert linux.run(argv, LINES) == (status, host.stdout, host.stderr)
+
+
+@needs_busybox
+def test_megabytes(linux: World) -> None:
+    data = random.Random(0).randbytes(1 << 20)
+    assert linux.run(["sha256sum"], data)[1] == hashlib.sha256(data).hexdigest().encode() + b"  -\n"
+    status, packed, _ = linux.run(["gzip", "-c"], LINES * 20)
+    assert (status, gzip.decompress(packed)) == (0, LINES * 20)
+
+
+@needs_busybox
+def test_a_pipe_of_two_programs(linux: World) -> None:
+    numbers = linux.run(["seq", "1", "1000"])[1]
+    assert linux.run(["wc", "-l"], numbers) == (0, b"1000\n", b"")
 
 
 # Faults
