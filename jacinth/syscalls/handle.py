@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from jacinth.abi import ZX_HANDLE_INVALID, ZX_RIGHT_DUPLICATE, ZX_RIGHT_SAME_RIGHTS, Status, ZxError
+from jacinth.abi import (
+    ZX_HANDLE_FIXED_BITS_MASK,
+    ZX_HANDLE_INVALID,
+    ZX_RIGHT_DUPLICATE,
+    ZX_RIGHT_SAME_RIGHTS,
+    Status,
+    ZxError,
+)
 from jacinth.kernel.handle import MAX_HANDLES
 from jacinth.syscalls.door import Call, HandleOut, UserIn, syscall
 
 # How many handle values are read from the caller at once.
 _CHUNK = 1024
+
+
+@syscall
+def zx_handle_check_valid(call: Call, handle: int) -> None:
+    """Whether a value is a handle of the caller. Asking is no use of a bad handle: no policy.
+
+    Errors, in order: INVALID_ARGS ZX_HANDLE_INVALID; OUT_OF_RANGE a value that no handle has; NOT_FOUND.
+    Source: zircon/vdso's zx_handle_check_valid.cc.
+    """
+    if handle == ZX_HANDLE_INVALID:
+        raise ZxError(Status.INVALID_ARGS)
+    if handle & ZX_HANDLE_FIXED_BITS_MASK != ZX_HANDLE_FIXED_BITS_MASK:
+        raise ZxError(Status.OUT_OF_RANGE)
+    if call.handles.get(handle) is None:
+        raise ZxError(Status.NOT_FOUND)
 
 
 @syscall

@@ -13,6 +13,8 @@ from jacinth.abi import (
     ZX_ERR_BAD_HANDLE,
     ZX_ERR_CANCELED,
     ZX_ERR_INVALID_ARGS,
+    ZX_ERR_NOT_FOUND,
+    ZX_ERR_OUT_OF_RANGE,
     ZX_EVENT_SIGNALED,
     ZX_HANDLE_FIXED_BITS_MASK,
     ZX_HANDLE_INVALID,
@@ -78,6 +80,7 @@ def test_closing_no_handle_is_no_error(calls: Calls) -> None:
     assert calls.zx.zx_handle_close(ZX_HANDLE_INVALID) == ZX_OK
 
 
+@pytest.mark.shows("zx_handle_close", "ZX_ERR_BAD_HANDLE")
 @pytest.mark.parametrize("value", [NEVER_A_HANDLE, 0x7FFF_FFFF, 0xFFFF_FFFF])
 def test_closing_what_is_no_handle(calls: Calls, value: int) -> None:
     assert calls.zx.zx_handle_close(value) == ZX_ERR_BAD_HANDLE
@@ -96,6 +99,7 @@ def test_a_value_with_other_low_bits_is_another_value(calls: Calls) -> None:
     calls.close(event)
 
 
+@pytest.mark.shows("zx_object_wait_one", "ZX_ERR_CANCELED")
 def test_closing_a_handle_ends_the_waits_through_it(program: Program) -> None:
     async def waits(zx: Any, event: int) -> Any:
         return await zx.zx_object_wait_one(event, ZX_EVENT_SIGNALED, ZX_TIME_INFINITE)
@@ -130,9 +134,40 @@ def test_closing_one_of_two_handles_ends_no_wait_through_the_other(program: Prog
     assert program.results[0][0] == ZX_OK
 
 
+# zx_handle_check_valid
+
+
+@pytest.mark.shows("zx_handle_check_valid", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_handle_check_valid", "ZX_ERR_OUT_OF_RANGE")
+@pytest.mark.shows("zx_handle_check_valid", "ZX_ERR_NOT_FOUND")
+def test_a_handle_is_valid_until_it_is_closed(calls: Calls) -> None:
+    check = calls.zx.zx_handle_check_valid
+    event = calls.event()
+    assert check(event) == ZX_OK
+    assert check(calls.duplicate(event, 0)) == ZX_OK
+    assert check(ZX_HANDLE_INVALID) == ZX_ERR_INVALID_ARGS
+    for value in (event ^ 1, event ^ 2, event ^ 3, 1, 2, 4):
+        assert check(value) == ZX_ERR_OUT_OF_RANGE
+    assert check(NEVER_A_HANDLE) == check(0xFFFF_FFFF) == ZX_ERR_NOT_FOUND
+    calls.close(event)
+    assert check(event) == ZX_ERR_NOT_FOUND
+
+
+def test_a_handle_of_another_process_is_not_found(calls: Calls, program: Program) -> None:
+    event = calls.event()
+
+    async def body(zx: Any) -> Any:
+        return await zx.zx_handle_check_valid(event)
+
+    program.start(body)
+    program.settle()
+    assert program.results == [ZX_ERR_NOT_FOUND]
+
+
 # zx_handle_close_many
 
 
+@pytest.mark.shows("zx_handle_close_many", "ZX_ERR_BAD_HANDLE")
 def test_close_many_closes_all_it_can(calls: Calls) -> None:
     events = [calls.event() for _ in range(4)]
     values = [events[0], ZX_HANDLE_INVALID, NEVER_A_HANDLE, events[1], events[0], events[2]]
@@ -141,6 +176,7 @@ def test_close_many_closes_all_it_can(calls: Calls) -> None:
     assert valid == [ZX_ERR_BAD_HANDLE] * 3 + [ZX_OK]
 
 
+@pytest.mark.shows("zx_handle_close_many", "ZX_ERR_INVALID_ARGS")
 def test_close_many_of_nothing_and_of_no_handles(calls: Calls, trap: Callable[..., int]) -> None:
     assert calls.zx.zx_handle_close_many([]) == ZX_OK
     assert calls.zx.zx_handle_close_many([ZX_HANDLE_INVALID] * 3) == ZX_OK
@@ -181,6 +217,7 @@ def test_a_duplicate_refers_to_the_same_object(calls: Calls) -> None:
     assert calls.zx.zx_object_signal(other, 0, ZX_EVENT_SIGNALED) == ZX_OK
 
 
+@pytest.mark.shows("zx_handle_duplicate", "ZX_ERR_INVALID_ARGS")
 def test_rights_can_only_be_given_up(calls: Calls) -> None:
     event = calls.event()
     fewer = calls.duplicate(event, ZX_RIGHT_DUPLICATE | ZX_RIGHT_WAIT)
@@ -191,6 +228,9 @@ def test_rights_can_only_be_given_up(calls: Calls) -> None:
     assert calls.basic(event).rights == ZX_DEFAULT_EVENT_RIGHTS
 
 
+@pytest.mark.shows("zx_handle_duplicate", "ZX_ERR_BAD_HANDLE")
+@pytest.mark.shows("zx_handle_duplicate", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_handle_duplicate", "ZX_ERR_INVALID_ARGS")
 def test_duplicate_checks_the_handle_then_its_right_then_the_rights(calls: Calls) -> None:
     beyond = 1 << 30
     assert calls.zx.zx_handle_duplicate(NEVER_A_HANDLE, beyond) == (ZX_ERR_BAD_HANDLE, 0)
@@ -201,6 +241,7 @@ def test_duplicate_checks_the_handle_then_its_right_then_the_rights(calls: Calls
     assert calls.zx.zx_handle_duplicate(calls.event(), beyond) == (ZX_ERR_INVALID_ARGS, 0)
 
 
+@pytest.mark.shows("zx_handle_duplicate", "ZX_ERR_INVALID_ARGS")
 def test_duplicate_with_a_bad_pointer_makes_no_handle(calls: Calls, trap: Callable[..., int]) -> None:
     event = calls.event()
     for address in (0, BAD_ADDRESS):
@@ -228,6 +269,8 @@ def test_replace_needs_no_right(calls: Calls) -> None:
     assert calls.basic(none).rights == 0
 
 
+@pytest.mark.shows("zx_handle_replace", "ZX_ERR_BAD_HANDLE")
+@pytest.mark.shows("zx_handle_replace", "ZX_ERR_INVALID_ARGS")
 def test_replace_closes_the_handle_when_it_fails_too(calls: Calls) -> None:
     event = calls.event()
     assert calls.zx.zx_handle_replace(event, 1 << 30) == (ZX_ERR_INVALID_ARGS, 0)
@@ -268,6 +311,7 @@ def test_related_koids(calls: Calls) -> None:
     assert calls.basic(other).related_koid == expected[4]
 
 
+@pytest.mark.shows("zx_object_get_info", "ZX_ERR_BAD_HANDLE")
 def test_handle_valid_is_asked_without_rights_and_without_policy(k: Kernel, calls: Calls) -> None:
     powerless = calls.duplicate(calls.event(), 0)
     assert calls.zx.zx_object_get_info(powerless, ZX_INFO_HANDLE_VALID, 0)[0] == ZX_OK

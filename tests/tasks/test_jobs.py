@@ -108,6 +108,8 @@ def test_a_waiter_hears_of_the_last_process(calls: Calls, program: Program) -> N
 # Height
 
 
+@pytest.mark.shows("zx_job_create", "ZX_ERR_OUT_OF_RANGE")
+@pytest.mark.shows("zx_job_create", "ZX_ERR_BAD_STATE")
 def test_a_tree_is_32_jobs_high_below_the_root(calls: Calls) -> None:
     jobs = [calls.k.host.root_job]
     while True:
@@ -126,6 +128,8 @@ def test_a_tree_is_32_jobs_high_below_the_root(calls: Calls) -> None:
 # Death
 
 
+@pytest.mark.shows("zx_job_create", "ZX_ERR_BAD_STATE")
+@pytest.mark.shows("zx_process_create", "ZX_ERR_BAD_STATE")
 def test_a_killed_job_is_dead_and_takes_no_children(calls: Calls) -> None:
     job = calls.job()
     assert not job_info(calls, job).exited
@@ -209,6 +213,9 @@ def test_a_process_that_kills_its_own_job_dies_with_it(calls: Calls, program: Pr
     assert calls.signals(outer) == NONE | ZX_JOB_TERMINATED
 
 
+@pytest.mark.shows("zx_task_kill", "ZX_ERR_BAD_HANDLE")
+@pytest.mark.shows("zx_task_kill", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_task_kill", "ZX_ERR_NOT_SUPPORTED")
 def test_kill_is_for_jobs_and_processes(calls: Calls) -> None:
     process = calls.process()
     thread = calls.thread(process)
@@ -224,6 +231,7 @@ def test_kill_is_for_jobs_and_processes(calls: Calls) -> None:
 # Who keeps a job
 
 
+@pytest.mark.shows("zx_object_get_child", "ZX_ERR_NOT_FOUND")
 def test_an_empty_job_goes_with_its_last_handle(calls: Calls) -> None:
     top = calls.job()
     job = calls.job(top)
@@ -274,6 +282,7 @@ def test_children_are_listed_oldest_first(calls: Calls) -> None:
 # zx_object_get_child
 
 
+@pytest.mark.shows("zx_object_get_child", "ZX_ERR_ACCESS_DENIED")
 def test_get_child_has_the_rights_of_the_handle_at_most(calls: Calls) -> None:
     job = calls.job()
     process = calls.process(job)
@@ -287,6 +296,7 @@ def test_get_child_has_the_rights_of_the_handle_at_most(calls: Calls) -> None:
     assert calls.zx.zx_object_get_child(poor, koid, ZX_RIGHT_DESTROY) == (ZX_ERR_ACCESS_DENIED, 0)
 
 
+@pytest.mark.shows("zx_object_get_child", "ZX_ERR_NOT_FOUND")
 def test_get_child_finds_direct_children_only(calls: Calls, world: World) -> None:
     root = calls.k.host.root_job
     for task in (calls.koid(world.job), calls.koid(world.process), calls.koid(root), 0, 1 << 60):
@@ -301,6 +311,9 @@ def test_get_child_finds_direct_children_only(calls: Calls, world: World) -> Non
     assert calls.koids(world.process, ZX_INFO_PROCESS_THREADS) == [koid]
 
 
+@pytest.mark.shows("zx_object_get_child", "ZX_ERR_BAD_HANDLE")
+@pytest.mark.shows("zx_object_get_child", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_object_get_child", "ZX_ERR_WRONG_TYPE")
 def test_get_child_checks_rights_before_the_type(calls: Calls) -> None:
     job = calls.job()
     event = calls.event()
@@ -356,6 +369,11 @@ def test_a_critical_process_that_never_starts_dies_with_its_last_handle(calls: C
     assert job_info(calls, job).exited
 
 
+@pytest.mark.shows("zx_job_set_critical", "ZX_ERR_BAD_HANDLE")
+@pytest.mark.shows("zx_job_set_critical", "ZX_ERR_WRONG_TYPE")
+@pytest.mark.shows("zx_job_set_critical", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_job_set_critical", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_job_set_critical", "ZX_ERR_ALREADY_BOUND")
 def test_set_critical_is_checked_in_order(calls: Calls) -> None:
     job, other = calls.job(), calls.job()
     process = calls.process(job)
@@ -377,6 +395,7 @@ def test_set_critical_is_checked_in_order(calls: Calls) -> None:
 # zx_job_set_policy: what it is given. What policies do is in tests/exceptions/test_policy.py.
 
 
+@pytest.mark.shows("zx_job_set_policy", "ZX_ERR_INVALID_ARGS")
 @pytest.mark.parametrize("topic", [ZX_JOB_POL_BASIC_V1, ZX_JOB_POL_BASIC_V2, ZX_JOB_POL_TIMER_SLACK])
 def test_the_size_of_a_policy_is_its_number_of_entries(calls: Calls, topic: int) -> None:
     job = calls.job()
@@ -391,6 +410,11 @@ def test_the_size_of_a_policy_is_its_number_of_entries(calls: Calls, topic: int)
     assert set_policy(job, 2, topic, nothing, 1) == ZX_ERR_INVALID_ARGS
 
 
+@pytest.mark.shows("zx_job_set_policy", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_job_set_policy", "ZX_ERR_BAD_HANDLE")
+@pytest.mark.shows("zx_job_set_policy", "ZX_ERR_WRONG_TYPE")
+@pytest.mark.shows("zx_job_set_policy", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_job_set_policy", "ZX_ERR_BAD_STATE")
 def test_set_policy_is_checked_in_order(calls: Calls, memory: Memory, trap: Callable[..., int]) -> None:
     job = calls.job()
     item = zx_policy_basic_v1_t(condition=ZX_POL_NEW_EVENT, policy=ZX_POL_ACTION_DENY)
