@@ -235,7 +235,11 @@ def _task_runtime(call: Call, value: int) -> Record:
 @_topic(abi.ZX_INFO_PROCESS_MAPS)
 def _process_maps(call: Call, value: int) -> Sequence[Record]:
     process = call.dispatcher(value, ProcessDispatcher, ZX_RIGHT_INSPECT)
-    return [record for aspace in process.aspaces() for record in aspace.maps()]
+    aspaces = list(process.aspaces())
+    # A dead process's own; what it shared lives on with the others of its group.
+    if any(aspace.destroyed for aspace in aspaces):
+        raise ZxError(Status.BAD_STATE)
+    return [record for aspace in aspaces for record in aspace.maps()]
 
 
 @_topic(abi.ZX_INFO_VMAR_MAPS)
