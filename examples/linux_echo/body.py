@@ -13,6 +13,7 @@ from jacinth import (
     RestrictedState,
     Socket,
     ZxAccessDenied,
+    ZxAlreadyExists,
     ZxNoMemory,
     ZxNoResources,
     ZxNotFound,
@@ -22,7 +23,7 @@ from jacinth import (
 from jacinth.abi import zx_exception_report_t
 
 from .calls import CALLS
-from .process import Errno, Exit, File, Linux, LinuxError
+from .process import Errno, Exit, Linux, LinuxError
 
 SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGKILL, SIGSEGV = 4, 5, 7, 8, 9, 11
 DIVIDE_ERROR: Final = 0  # the processor's number of that exception
@@ -34,6 +35,7 @@ SIGNALS: Final = {
 }
 ERRNOS: Final = {
     ZxAccessDenied: Errno.EACCES,
+    ZxAlreadyExists: Errno.ENOMEM,
     ZxNoMemory: Errno.ENOMEM,
     ZxNoResources: Errno.ENOMEM,
     ZxNotFound: Errno.ENOMEM,
@@ -71,11 +73,7 @@ async def body(
     except Exit as end:
         return end.status
     finally:
-        for file in (
-            linux.fds.values()
-        ):  # their handles are those of all who share the prototype: they do not go by themselves
-            if not isinstance(file, File):
-                await file.close()
+        await linux.close()
 
 
 async def serve(linux: Linux, state: RestrictedState) -> int:

@@ -70,10 +70,12 @@ async def mmap(linux: Linux, address: int, size: int, prot: int, flags: int) -> 
     """Of memory, not of files. An address that is not MAP_FIXED is a wish, and not heard."""
     if not flags & MAP_ANONYMOUS:
         raise LinuxError(Errno.ENODEV)
-    fixed = flags & MAP_FIXED
-    if not size or (fixed and address % PAGE):
+    if not size or (flags & MAP_FIXED and address % PAGE):
         raise LinuxError(Errno.EINVAL)
-    return await linux.map(address if fixed else None, pages(size), prot, VmarFlags.SPECIFIC_OVERWRITE)
+    if not flags & MAP_FIXED:
+        return await linux.map_anywhere(pages(size), prot)
+    await linux.map(address, pages(size), prot, VmarFlags.SPECIFIC_OVERWRITE)
+    return address
 
 
 @linux_call(10)
@@ -100,7 +102,7 @@ async def brk(linux: Linux, end: int) -> int:
             await linux.map(old, new - old, RW)
         elif new < old:
             await linux.vmar.unmap(new, old - new)
-    except ZxStatus:
+    except (LinuxError, ZxStatus):
         return linux.heap_end
     linux.heap_end = end
     return end
@@ -174,6 +176,8 @@ async def writev(linux: Linux, fd: int, address: int, count: int) -> int:
     linux.file(fd)
     total = 0
     for base, size in vectors(linux, address, count):
+        if not size:
+            continue
         done = await write(linux, fd, base, size)
         total += done
         if done < size:

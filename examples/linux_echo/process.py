@@ -15,11 +15,20 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from jacinth import Body, ElfImage, ElfType, RestrictedState, Socket, VmarFlags, Vmo, ZxInvalidArgs
+from jacinth import (
+    Body,
+    ElfImage,
+    ElfType,
+    RestrictedState,
+    Socket,
+    VmarFlags,
+    Vmo,
+    ZxInvalidArgs,
+)
 
 PAGE: Final = 4096
 STACK_SIZE: Final = 8 << 20  # Linux's usual limit; pages are committed as they are touched
-PIE_BASE: Final = 0x5555_5555_4000  # where Linux puts position-independent programs
+PIE_BASE: Final = 0x2000_0000_0000  # where position-independent programs begin
 PLATFORM: Final = b"x86_64"
 USER: Final = 1000
 HWCAP: Final = 0x0780_8111  # fpu, tsc, cx8, cmov, mmx, fxsr, sse, sse2: what each x86-64 has
@@ -102,13 +111,20 @@ class Linux:
         self.state = state
         self.vmar = zx.restricted_vmar
         info = self.vmar.info
-        self.base = info.base
-        self.top = info.base + info.len
+        self.base: int = info.base
+        self.top: int = info.base + info.len
         self.path = path  # of the program
         self.fds: dict[int, Socket[Body] | File] = dict(enumerate(stdio))
         self.files = files  # what it can open, by path
         self.actions: dict[int, bytes] = {}  # struct sigaction of each signal that has one
         self.heap = self.heap_end = 0  # where the heap begins, and ends
+        self.lowest: int = self.top  # what mmap has mapped is above: it goes downwards, towards the heap
+
+    async def close(self) -> None:
+        """Close its handles: they are in the table of all who share the prototype, and do not go by themselves."""
+        for file in self.fds.values():
+            if isinstance(file, Socket):
+                await file.close()
 
     # From a file to a program that can start
 
@@ -123,7 +139,8 @@ class Linux:
             await self.map(bias + segment.start, size, prot, content=content)
         self.heap = self.heap_end = bias + image.segments[-1].end
 
-        top = await self.map(None, STACK_SIZE, RW) + STACK_SIZE
+        top = await self.map_anywhere(STACK_SIZE, RW) + STACK_SIZE
+        self.lowest -= PAGE  # a stack that grows beyond its end hits nothing
 
         def push(data: bytes) -> int:
             nonlocal top
@@ -194,22 +211,25 @@ class Linux:
         return data.partition(b"\0")[0].decode(errors="surrogateescape")
 
     async def map(
-        self,
-        address: int | None,
-        size: int,
-        prot: int,
-        fixed: VmarFlags = VmarFlags.SPECIFIC,
-        content: bytes = b"",
-    ) -> int:
-        """New memory of whole pages that begins with *content*, at an address if one is given. Answers where it is."""
-        offset = 0 if address is None else address - self.base
-        if offset < 0:
+        self, address: int, size: int, prot: int, flags: VmarFlags = VmarFlags.SPECIFIC, content: bytes = b""
+    ) -> None:
+        """New memory of whole pages, that begins with *content*."""
+        if address < self.base:
             raise LinuxError(Errno.EPERM)
-        flags = access(prot) if address is None else access(prot) | fixed
+        if address + size > self.top:
+            raise LinuxError(Errno.ENOMEM)
         # Executable, so that mprotect can make it so.
         with await Vmo.create(size, caller=self.zx).replace_as_executable() as vmo:
             await vmo.write(content)
-            return await self.vmar.map(offset, vmo, 0, size, flags)
+            await self.vmar.map(address - self.base, vmo, 0, size, access(prot) | flags)
+
+    async def map_anywhere(self, size: int, prot: int) -> int:
+        """New memory of whole pages. Answers where it is."""
+        if size > self.lowest - self.base:
+            raise LinuxError(Errno.ENOMEM)
+        self.lowest -= size
+        await self.map(self.lowest, size, prot)
+        return self.lowest
 
     # Files
 
