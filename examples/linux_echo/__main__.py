@@ -14,6 +14,7 @@ from jacinth import ElfError, Job, Kernel, KernelDeadlock, ProcessOptions, Signa
 
 from .launch import BUSYBOX, start
 
+SIGPIPE = 13
 TEXT = b"one line\nand another\n"
 
 
@@ -31,17 +32,20 @@ def run(argv: list[str]) -> int:
                 if not stdin_open:
                     raise
                 data = os.read(0, 65536)
-                if data:
-                    linux.send(data)
-                else:
+                if linux.send(data) < len(data):
+                    raise  # it does not read what it has
+                if not data:
                     linux.stdin.half_close()
                     stdin_open = False
-            sys.stdout.buffer.write(linux.receive(linux.stdout))
-            sys.stdout.buffer.flush()
-            sys.stderr.buffer.write(linux.receive(linux.stderr))
-            sys.stderr.buffer.flush()
+            write(1, linux.receive(linux.stdout))
+            write(2, linux.receive(linux.stderr))
             if linux.exited:
                 return linux.status
+
+
+def write(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
 
 
 def demonstrate() -> None:
@@ -87,6 +91,8 @@ def main() -> int:
         return 0
     try:
         return run(sys.argv[1:])
+    except BrokenPipeError:
+        return 128 + SIGPIPE
     except (ElfError, OSError) as error:
         print(f"linux_echo: {sys.argv[1]}: {error}", file=sys.stderr)
         return 126

@@ -55,25 +55,27 @@ async def body(
     files: Mapping[str, bytes],
 ) -> int:
     """The first thread of a Linux process. Its return code is the program's exit status."""
-    state = await zx.thread.restricted_bind_state()
-    await state.vmo.close()  # it stays bound; nobody else is to look into it
-    linux = Linux(zx, state, path, (stdin, stdout, stderr), files)
-    try:
+    with (
+        stdin,
+        stdout,
+        stderr,
+    ):  # handles are in the table of all who share the prototype: they do not go with the process
+        state = await zx.thread.restricted_bind_state()
+        await state.vmo.close()  # it stays bound; nobody else is to look into it
+        linux = Linux(zx, state, path, (stdin, stdout, stderr), files)
         try:
-            state.ip, state.rsp = await linux.load(image, argv, environ)
-        except (LinuxError, ZxStatus):  # no room for it there, or for its arguments
-            raise Exit(128 + SIGKILL) from None
-        while True:
-            reason = await zx.thread.restricted_enter(state)
-            if reason == RestrictedReason.SYSCALL:
-                state.rax = await serve(linux, state)
-            elif reason == RestrictedReason.EXCEPTION:
-                assert state.exception is not None
-                raise Exit(128 + signal_of(state.exception))
-    except Exit as end:
-        return end.status
-    finally:
-        await linux.close()
+            await linux.load(image, argv, environ)
+            while True:
+                reason = await zx.thread.restricted_enter(state)
+                if reason == RestrictedReason.SYSCALL:
+                    state.rax = await serve(linux, state)
+                elif reason == RestrictedReason.EXCEPTION:
+                    assert state.exception is not None
+                    raise Exit(128 + signal_of(state.exception))
+        except Exit as end:
+            return end.status
+        except (LinuxError, ZxStatus):  # from load: no room for the program, or for its arguments
+            return 128 + SIGKILL
 
 
 async def serve(linux: Linux, state: RestrictedState) -> int:

@@ -120,16 +120,10 @@ class Linux:
         self.heap = self.heap_end = 0  # where the heap begins, and ends
         self.lowest: int = self.top  # what mmap has mapped is above: it goes downwards, towards the heap
 
-    async def close(self) -> None:
-        """Close its handles: they are in the table of all who share the prototype, and do not go by themselves."""
-        for file in self.fds.values():
-            if isinstance(file, Socket):
-                await file.close()
-
     # From a file to a program that can start
 
-    async def load(self, image: ElfImage, argv: Sequence[str], environ: Mapping[str, str]) -> tuple[int, int]:
-        """Map the program and a stack as the System V ABI wants them at a process's start. Answers ip and rsp."""
+    async def load(self, image: ElfImage, argv: Sequence[str], environ: Mapping[str, str]) -> None:
+        """Make memory and registers what the System V ABI wants them to be at a process's start."""
         bias = PIE_BASE if image.type is ElfType.DYN else 0
         for segment in image.segments:
             size = segment.end - segment.start
@@ -178,7 +172,8 @@ class Linux:
         for pair in auxv.items():
             words += pair
         top -= (top - 8 * len(words)) % 16
-        return bias + image.entry, push(struct.pack(f"<{len(words)}Q", *words))
+        self.state.rsp = push(struct.pack(f"<{len(words)}Q", *words))
+        self.state.ip = bias + image.entry
 
     # Memory
 

@@ -1,4 +1,4 @@
-"""What docs/api.md and examples/python show is true."""
+"""What docs/api.md, docs/linux.md and examples/python show is true."""
 
 from __future__ import annotations
 
@@ -37,6 +37,13 @@ def test_the_examples_of_the_documentation_run(page: Path) -> None:
 
 def test_the_api_has_an_example_for_everything() -> None:
     assert len(_examples(ROOT / "docs/api.md")) >= 9
+
+
+def test_the_example_of_restricted_mode_runs() -> None:
+    [block] = re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / "docs/linux.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    exec(compile(block, "docs/linux.md", "exec"), {})
 
 
 def test_the_shared_counter(capsys: pytest.CaptureFixture[str]) -> None:

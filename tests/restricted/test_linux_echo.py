@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import random
+import re
 import shlex
 import struct
 import subprocess
@@ -191,6 +192,28 @@ def test_all_handles_are_closed_when_programs_have_ended(linux: World) -> None:
     for _ in range(3):
         linux.run(["cat"], b"data")
     assert len(linux.prototype.handle_table) == before
+
+
+@needs_busybox
+def test_all_handles_are_closed_when_a_program_has_been_killed(linux: World) -> None:
+    keeper = linux.start("cat")
+    linux.k.run_until_idle()
+    before = len(linux.prototype.handle_table)
+    for argv in (["cat"], ["awk", "BEGIN { while (1); }"], ["yes"]):
+        with linux.start(*argv) as program:
+            linux.k.nanosleep(linux.k.deadline_after(10_000_000))
+            program.process.kill()
+            program.process.wait(Signals.PROCESS_TERMINATED)
+    assert len(linux.prototype.handle_table) == before
+    keeper.send(b"still here")
+    linux.k.run_until_idle()
+    assert keeper.receive(keeper.stdout) == b"still here"
+
+
+def test_the_example_keeps_to_the_public_interface() -> None:
+    for path in (ROOT / "examples/linux_echo").glob("*.py"):
+        modules = set(re.findall(r"^(?:from|import) (jacinth\S*)", path.read_text(), re.MULTILINE))
+        assert modules <= {"jacinth", "jacinth.abi"}, path
 
 
 # The command
