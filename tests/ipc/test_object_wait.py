@@ -59,6 +59,7 @@ def test_a_signal_that_is_asserted_ends_the_wait_at_once(zx: Any, event: int) ->
     assert answer == (ZX_OK, ZX_USER_SIGNAL_0 | ZX_USER_SIGNAL_1)
 
 
+@pytest.mark.shows("zx_object_wait_one", "ZX_ERR_TIMED_OUT")
 def test_a_wait_times_out_and_still_tells_the_signals(zx: Any, event: int) -> None:
     zx.zx_object_signal(event, 0, ZX_USER_SIGNAL_1)
     deadline = zx.zx_deadline_after(MS)
@@ -102,6 +103,7 @@ def test_every_waiter_of_a_signal_is_woken(zx: Any, event: int, program: Program
     assert program.results == [ZX_OK] * 3
 
 
+@pytest.mark.shows("zx_object_wait_one", "ZX_ERR_CANCELED")
 def test_closing_the_handle_cancels_the_waits_through_it_only(
     k: Any, zx: Any, event: int, program: Program
 ) -> None:
@@ -154,12 +156,15 @@ def test_a_killed_waiter_leaves_no_observer(k: Any, zx: Any, event: int, program
     assert not list(dispatcher.observers())
 
 
+@pytest.mark.shows("zx_object_wait_one", "ZX_ERR_BAD_HANDLE")
+@pytest.mark.shows("zx_object_wait_one", "ZX_ERR_ACCESS_DENIED")
 def test_waiting_checks_handle_and_right(zx: Any, event: int) -> None:
     _, deaf = zx.zx_handle_duplicate(event, ZX_DEFAULT_EVENT_RIGHTS & ~ZX_RIGHT_WAIT)
     assert zx.zx_object_wait_one(ZX_HANDLE_INVALID, 1, 0) == (ZX_ERR_BAD_HANDLE, 0)
     assert zx.zx_object_wait_one(deaf, 1, 0) == (ZX_ERR_ACCESS_DENIED, 0)
 
 
+@pytest.mark.shows("zx_object_wait_one", "ZX_ERR_NOT_SUPPORTED")
 def test_what_has_no_signals_cannot_be_waited_for(k: Any, zx: Any) -> None:
     _, port = zx.zx_port_create(0)
     able = k.host.add(k.host.dispatcher.handles.get(port).object, ZX_RIGHTS_BASIC)
@@ -179,6 +184,7 @@ def test_one_of_many_ends_the_wait_and_all_tell_their_signals(zx: Any) -> None:
     assert [one.pending for one in items] == [ZX_USER_SIGNAL_1, 0, ZX_USER_SIGNAL_0]
 
 
+@pytest.mark.shows("zx_object_wait_many", "ZX_ERR_TIMED_OUT")
 def test_many_time_out_with_their_signals(zx: Any, event: int) -> None:
     zx.zx_object_signal(event, 0, ZX_USER_SIGNAL_1)
     deadline = zx.zx_deadline_after(MS)
@@ -192,12 +198,15 @@ def test_none_of_many_is_a_sleep(zx: Any) -> None:
     assert zx.zx_clock_get_monotonic() >= deadline
 
 
+@pytest.mark.shows("zx_object_wait_many", "ZX_ERR_OUT_OF_RANGE")
 def test_many_have_a_limit(zx: Any, event: int) -> None:
     items = [item(event, 0)] * ZX_WAIT_MANY_MAX_ITEMS
     assert zx.zx_object_wait_many(items, 0)[0] == ZX_ERR_TIMED_OUT
     assert zx.zx_object_wait_many([*items, item(event, 0)], 0)[0] == ZX_ERR_OUT_OF_RANGE
 
 
+@pytest.mark.shows("zx_object_wait_many", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_object_wait_many", "ZX_ERR_BAD_HANDLE")
 def test_the_first_bad_item_is_the_answer(k: Any, zx: Any, event: int) -> None:
     _, deaf = zx.zx_handle_duplicate(event, ZX_DEFAULT_EVENT_RIGHTS & ~ZX_RIGHT_WAIT)
     good = item(event, ZX_USER_SIGNAL_0)
@@ -206,6 +215,7 @@ def test_the_first_bad_item_is_the_answer(k: Any, zx: Any, event: int) -> None:
     assert not list(k.host.dispatcher.handles.get(event).object.observers())
 
 
+@pytest.mark.shows("zx_object_wait_many", "ZX_ERR_CANCELED")
 def test_a_closed_handle_cancels_the_wait_for_many(zx: Any, event: int, program: Program) -> None:
     doomed, other = program.give(event), program.give(zx.zx_event_create(0)[1])
 
@@ -287,6 +297,10 @@ def test_a_closed_handle_ends_the_wait_by_port_without_a_packet(zx: Any, event: 
     assert zx.zx_port_wait(port, 0)[0] == ZX_ERR_TIMED_OUT
 
 
+@pytest.mark.shows("zx_object_wait_async", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_object_wait_async", "ZX_ERR_BAD_HANDLE")
+@pytest.mark.shows("zx_object_wait_async", "ZX_ERR_WRONG_TYPE")
+@pytest.mark.shows("zx_object_wait_async", "ZX_ERR_ACCESS_DENIED")
 def test_waiting_by_port_checks_options_then_port_then_handle(k: Any, zx: Any, event: int) -> None:
     _, port = zx.zx_port_create(0)
     _, weak = zx.zx_handle_duplicate(port, ZX_RIGHT_SAME_RIGHTS)
