@@ -67,11 +67,12 @@ class ExceptionModel(RuleBasedStateMachine):
         self.state = ZX_EXCEPTION_STATE_TRY_NEXT
         self.second_chance = False
 
-    @initialize(places=st.lists(PLACE, min_size=1, max_size=4, unique=True))
-    def begin(self, places: list[str]) -> None:
+    @initialize(absent=st.sets(PLACE, max_size=3))
+    def begin(self, absent: set[str]) -> None:
         self.thread = self.world.thread()
-        for place in places:
-            self._bind(place)
+        for place in PLACES:
+            if place not in absent:
+                self._bind(place)
         self._start()
 
     def teardown(self) -> None:
@@ -134,7 +135,8 @@ class ExceptionModel(RuleBasedStateMachine):
             self.world.close(job)
         self.world = World(self.k, self.world.parent)
         self.thread = self.world.thread()
-        self._bind("process")
+        for place in ("debugger", "process", "job"):
+            self._bind(place)
         self._start()
 
     def _see_the_exit(self) -> None:
@@ -200,7 +202,7 @@ class ExceptionModel(RuleBasedStateMachine):
         self.state = ZX_EXCEPTION_STATE_THREAD_EXIT
 
     @precondition(lambda self: self.exception)
-    @rule(second=st.booleans())
+    @rule(second=st.sampled_from((True, True, False)))
     def ask_for_a_second_chance(self, second: bool) -> None:
         strategy = ZX_EXCEPTION_STRATEGY_SECOND_CHANCE if second else 0
         status = self.world.zx.zx_object_set_property(
@@ -211,6 +213,16 @@ class ExceptionModel(RuleBasedStateMachine):
             self.second_chance = second
         else:
             assert status == ZX_ERR_BAD_STATE
+
+    @rule(second=st.sampled_from((True, False)))
+    def pass_on(self, second: bool) -> None:
+        """What happens most often."""
+        if not self.exception:
+            self.read()
+        self.choose(ZX_EXCEPTION_STATE_TRY_NEXT)
+        if self.at == "debugger":
+            self.ask_for_a_second_chance(second)
+        self.close()
 
     @precondition(lambda self: self.exception)
     @rule()
@@ -240,7 +252,8 @@ class ExceptionModel(RuleBasedStateMachine):
                 self.world.close(self.channels.pop(place))
         self.world = World(self.k, self.world.parent)
         self.thread = self.world.thread()
-        self._bind("job")
+        for place in ("debugger", "thread", "job"):
+            self._bind(place)
         self._start()
 
     # What must be true
@@ -262,6 +275,6 @@ class ExceptionModel(RuleBasedStateMachine):
 
 
 ExceptionModel.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, derandomize=True
+    max_examples=60, stateful_step_count=30, deadline=None, derandomize=True
 )
 TestExceptions = ExceptionModel.TestCase
