@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from jacinth.abi import constants
+from jacinth.abi import constants, processargs
 from jacinth.abi.rows import SCALARS, Kind, Param, SyscallRow
 from jacinth.abi.structs import STRUCTS, Field, Struct, View
 from jacinth.abi.table import SYSCALLS
-from jacinth.userboot import processargs
 
 INCLUDE: Final = Path(__file__).parent / "include"
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from jacinth.abi import PA_FD, PA_HND, PA_USER0
 from jacinth.api.flags import Signals
 from jacinth.api.handle import INFINITE, WaitItem, object_wait_many
 from jacinth.api.socket import Socket
 from jacinth.api.status import ZxPeerClosed, ZxShouldWait, ZxTimedOut
 from jacinth.api.task import Process
 from jacinth.userboot.launch import launch
-from jacinth.userboot.processargs import PA_FD, PA_USER0, pa_hnd
 
 if TYPE_CHECKING:
     from jacinth.api.handle import Handle
@@ -61,11 +61,11 @@ class Program:
         self._input, its_input = Socket.create(caller=kernel)
         self._feed()
         given: list[tuple[int, Handle[Any]]] = [
-            (pa_hnd(PA_FD, 0), its_input),
-            (pa_hnd(PA_FD, 1), theirs),
-            (pa_hnd(PA_FD, 2), theirs.duplicate()),
+            (PA_HND(PA_FD, 0), its_input),
+            (PA_HND(PA_FD, 1), theirs),
+            (PA_HND(PA_FD, 2), theirs.duplicate()),
         ]
-        given += [(pa_hnd(PA_USER0, number), handle) for number, handle in enumerate(handles)]
+        given += [(PA_HND(PA_USER0, number), handle) for number, handle in enumerate(handles)]
         started = launch(
             kernel.host,
             kernel.vdso,

@@ -11,11 +11,10 @@ import os
 import select
 from typing import TYPE_CHECKING, Final
 
-from jacinth.abi import ZX_SOCKET_READABLE, ZxError
+from jacinth.abi import PA_FD, PA_HND, ZX_SOCKET_READABLE, ZxError
 from jacinth.kernel.handle import Handle
 from jacinth.kernel.ipc.socket import SocketDispatcher
 from jacinth.kernel.object import SignalObserver
-from jacinth.userboot.processargs import PA_FD, pa_hnd
 
 if TYPE_CHECKING:
     from jacinth.kernel.kernel import Kernel
@@ -145,7 +144,7 @@ class Console:
         kernel.console = lambda data: write_all(fds[2], data)
 
     def _give(self, host: Host, number: int, socket: SocketDispatcher) -> None:
-        self.handles.append((pa_hnd(PA_FD, number), host.add(socket)))
+        self.handles.append((PA_HND(PA_FD, number), host.add(socket)))
 
     def close(self) -> None:
         """Let go of the host's ends."""

@@ -11,6 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from jacinth.abi import (
+    PA_FD,
+    PA_HND,
+    PA_JOB_DEFAULT,
+    PA_PROC_SELF,
+    PA_THREAD_SELF,
+    PA_VMAR_ROOT,
+    PA_VMO_EXECUTABLE,
+    PA_VMO_STACK,
+    PA_VMO_VDSO,
     ZX_HANDLE_INVALID,
     ZX_INFO_VMAR,
     ZX_PROP_NAME,
@@ -29,19 +38,7 @@ from jacinth.abi import (
 )
 from jacinth.machine.interface import PAGE_SIZE
 from jacinth.userboot.elf import ElfError, ElfImage, ElfType, load_elf
-from jacinth.userboot.processargs import (
-    FD_FOR_STDIO,
-    PA_FD,
-    PA_JOB_DEFAULT,
-    PA_PROC_SELF,
-    PA_THREAD_SELF,
-    PA_VMAR_ROOT,
-    PA_VMO_EXECUTABLE,
-    PA_VMO_STACK,
-    PA_VMO_VDSO,
-    pa_hnd,
-    pack_processargs,
-)
+from jacinth.userboot.processargs import FD_FOR_STDIO, pack_processargs
 
 if TYPE_CHECKING:
     from jacinth.syscalls.host import Host
@@ -138,17 +135,17 @@ def launch(
             args,
             environ or {},
             [
-                (pa_hnd(PA_PROC_SELF), _copy(make, process)),
-                (pa_hnd(PA_THREAD_SELF), _copy(make, thread)),
-                (pa_hnd(PA_VMAR_ROOT), _copy(make, vmar)),
-                (pa_hnd(PA_JOB_DEFAULT), _copy(make, job)),
-                (pa_hnd(PA_VMO_EXECUTABLE), executable),
-                (pa_hnd(PA_VMO_VDSO), _copy(make, vdso.handle)),
-                (pa_hnd(PA_VMO_STACK), stack),
+                (PA_HND(PA_PROC_SELF, 0), _copy(make, process)),
+                (PA_HND(PA_THREAD_SELF, 0), _copy(make, thread)),
+                (PA_HND(PA_VMAR_ROOT, 0), _copy(make, vmar)),
+                (PA_HND(PA_JOB_DEFAULT, 0), _copy(make, job)),
+                (PA_HND(PA_VMO_EXECUTABLE, 0), executable),
+                (PA_HND(PA_VMO_VDSO, 0), _copy(make, vdso.handle)),
+                (PA_HND(PA_VMO_STACK, 0), stack),
                 *(
                     handles
                     or [
-                        (pa_hnd(PA_FD, FD_FOR_STDIO), make.handle("zx_debuglog_create", ZX_HANDLE_INVALID, 0))
+                        (PA_HND(PA_FD, FD_FOR_STDIO), make.handle("zx_debuglog_create", ZX_HANDLE_INVALID, 0))
                     ]
                 ),
             ],

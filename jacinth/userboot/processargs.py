@@ -1,6 +1,6 @@
 """The bootstrap message: what a new process finds in the channel that it is started with.
 
-A header, one word for each handle that says what it is for, and three lists of strings. Source:
+A header, one word for each handle that says what it is for (`PA_HND` in `jacinth.abi`), and three lists of strings. Source:
 zircon/system/public/zircon/processargs.h.
 """
 
@@ -11,57 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-PROTOCOL: Final = 0x4150585D
-VERSION: Final = 0x00001000
+from jacinth.abi import ZX_PROCARGS_PROTOCOL, ZX_PROCARGS_VERSION
 
 # protocol, version, handle_info_off, args_off, args_num, environ_off, environ_num, names_off, names_num
 _HEADER: Final = struct.Struct("<9I")
 _MAX_STRINGS: Final = 65536  # a channel message has no more bytes
 
-PA_PROC_SELF: Final = 0x01
-PA_THREAD_SELF: Final = 0x02
-PA_JOB_DEFAULT: Final = 0x03
-PA_VMAR_ROOT: Final = 0x04
-PA_VMAR_LOADED: Final = 0x05
-PA_LDSVC_LOADER: Final = 0x10
-PA_VMO_VDSO: Final = 0x11
-PA_VMO_STACK: Final = 0x13
-PA_VMO_EXECUTABLE: Final = 0x14
-PA_VMO_BOOTDATA: Final = 0x1A
-PA_VMO_BOOTFS: Final = 0x1B
-PA_VMO_KERNEL_FILE: Final = 0x1C
-PA_VMO_COMPONENT_CONFIG: Final = 0x1D
-PA_NS_DIR: Final = 0x20
-PA_FD: Final = 0x30
-PA_LIFECYCLE: Final = 0x3A
-PA_DIRECTORY_REQUEST: Final = 0x3B
-PA_ESCROWED_DICTIONARY: Final = 0x3C
-PA_LOG_SINK: Final = 0x3D
-PA_RESOURCE: Final = 0x3F
-PA_CLOCK_UTC: Final = 0x40
-PA_MMIO_RESOURCE: Final = 0x50
-PA_IRQ_RESOURCE: Final = 0x51
-PA_IOPORT_RESOURCE: Final = 0x52
-PA_SMC_RESOURCE: Final = 0x53
-PA_SYSTEM_RESOURCE: Final = 0x54
-PA_USER0: Final = 0xF0
-PA_USER1: Final = 0xF1
-PA_USER2: Final = 0xF2
-
 FD_FOR_STDIO: Final = 0x8000  # in the argument of a PA_FD: for standard input, output and error alike
-
-
-def pa_hnd(kind: int, argument: int = 0) -> int:
-    """The word for a handle: *kind* is a PA_*, *argument* 16 bits whose meaning depends on it."""
-    return kind & 0xFF | (argument & 0xFFFF) << 16
-
-
-def pa_hnd_type(info: int) -> int:
-    return info & 0xFF
-
-
-def pa_hnd_arg(info: int) -> int:
-    return info >> 16 & 0xFFFF
 
 
 class ProcessArgsError(ValueError):
@@ -96,7 +52,7 @@ def pack_processargs(
         places += [position, len(strings)]
         position += len(part)
         parts.append(part)
-    return _HEADER.pack(PROTOCOL, VERSION, _HEADER.size, *places) + b"".join(parts)
+    return _HEADER.pack(ZX_PROCARGS_PROTOCOL, ZX_PROCARGS_VERSION, _HEADER.size, *places) + b"".join(parts)
 
 
 def unpack_processargs(message: bytes, handle_count: int) -> ProcessArgs:
@@ -104,9 +60,9 @@ def unpack_processargs(message: bytes, handle_count: int) -> ProcessArgs:
     if len(message) < _HEADER.size:
         raise ProcessArgsError(f"too short for a bootstrap message: {len(message)} bytes")
     protocol, version, infos_at, *lists = _HEADER.unpack_from(message)
-    if protocol != PROTOCOL:
+    if protocol != ZX_PROCARGS_PROTOCOL:
         raise ProcessArgsError(f"not a bootstrap message: protocol {protocol:#x}")
-    if version != VERSION:
+    if version != ZX_PROCARGS_VERSION:
         raise ProcessArgsError(f"unknown version of the bootstrap message: {version:#x}")
     if infos_at + 4 * handle_count > len(message):
         raise ProcessArgsError("the handle table lies behind the end of the message")

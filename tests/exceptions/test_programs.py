@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 
 from jacinth.abi import (
+    PA_FD,
+    PA_HND,
+    PA_USER0,
+    PA_USER1,
     ZX_ERR_SHOULD_WAIT,
     ZX_EVENT_SIGNALED,
     ZX_INFO_PROCESS,
@@ -21,7 +25,6 @@ from jacinth.abi import (
 )
 from jacinth.api.kernel import Kernel
 from jacinth.userboot.launch import launch
-from jacinth.userboot.processargs import PA_FD, PA_USER0, PA_USER1, pa_hnd
 from tests.sdk.conftest import build, cache, compiler  # noqa: F401
 
 HERE = Path(__file__).parent
@@ -38,7 +41,7 @@ class Running:
         self.zx: Any = k.host.sys
         status, self.output, theirs = self.zx.zx_socket_create(0)
         assert status == ZX_OK
-        given = [(pa_hnd(PA_FD, 1), theirs), *handles]
+        given = [(PA_HND(PA_FD, 1), theirs), *handles]
         self.process = launch(
             k.host, k.vdso, program, job=job, name=b"program", args=[b"program"], environ={}, handles=given
         ).process
@@ -82,7 +85,7 @@ def test_a_debugger_watches_another_program(k: Kernel, build: Any) -> None:  # n
     _, copy = zx.zx_handle_duplicate(job, ZX_RIGHT_SAME_RIGHTS)
     _, go = zx.zx_event_create(0)
     _, given = zx.zx_handle_duplicate(go, ZX_RIGHT_SAME_RIGHTS)
-    handles = ((pa_hnd(PA_USER0, 0), copy), (pa_hnd(PA_USER1, 0), given))
+    handles = ((PA_HND(PA_USER0, 0), copy), (PA_HND(PA_USER1, 0), given))
     debugger = Running(k, build(HERE / "debugger.c"), k.host.root_job, handles)
     assert zx.zx_object_wait_one(go, ZX_EVENT_SIGNALED, ZX_TIME_INFINITE)[0] == ZX_OK
     debuggee = Running(k, build(HERE / "debuggee.c"), job)

@@ -6,11 +6,18 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from jacinth.abi import ZX_INFO_PROCESS, ZX_OK, ZX_TASK_TERMINATED, ZX_TIME_INFINITE, zx_info_process_t
+from jacinth.abi import (
+    PA_HND,
+    PA_RESOURCE,
+    ZX_INFO_PROCESS,
+    ZX_OK,
+    ZX_TASK_TERMINATED,
+    ZX_TIME_INFINITE,
+    zx_info_process_t,
+)
 from jacinth.api.kernel import Kernel
 from jacinth.tools.cc import CompileError, compile_program, find_compiler
 from jacinth.userboot.launch import launch
-from jacinth.userboot.processargs import PA_RESOURCE, pa_hnd
 
 HERE = Path(__file__).parent
 
@@ -49,7 +56,7 @@ def run(program: bytes, name: str) -> dict[str, str]:
             job=job,
             name=name.encode(),
             args=[name.encode()],
-            handles=[(pa_hnd(PA_RESOURCE), resource)],
+            handles=[(PA_HND(PA_RESOURCE, 0), resource)],
         )
         status, _ = zx.zx_object_wait_one(started.process, ZX_TASK_TERMINATED, ZX_TIME_INFINITE)
         assert status == ZX_OK

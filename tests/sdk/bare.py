@@ -26,17 +26,11 @@ from unicorn.x86_const import (
     UC_X86_REG_RSP,
 )
 
+from jacinth.abi import PA_FD, PA_HND, PA_PROC_SELF, PA_THREAD_SELF, PA_VMAR_ROOT
 from jacinth.abi.rows import SyscallRow
 from jacinth.abi.status import Status
 from jacinth.userboot.elf import ElfType, load_elf
-from jacinth.userboot.processargs import (
-    PA_FD,
-    PA_PROC_SELF,
-    PA_THREAD_SELF,
-    PA_VMAR_ROOT,
-    pa_hnd,
-    pack_processargs,
-)
+from jacinth.userboot.processargs import pack_processargs
 from jacinth.userboot.vdso import VdsoImage
 
 _ARGUMENTS = (
@@ -87,10 +81,10 @@ class Bare:
         self.heap = HEAP_BASE
         self.full = False
         infos: Mapping[int, int] = {
-            pa_hnd(PA_PROC_SELF): PROCESS,
-            pa_hnd(PA_VMAR_ROOT): VMAR,
-            pa_hnd(PA_THREAD_SELF): THREAD,
-            **({pa_hnd(PA_FD, 1): SOCKET, pa_hnd(PA_FD, 2): SOCKET} if socket else {}),
+            PA_HND(PA_PROC_SELF, 0): PROCESS,
+            PA_HND(PA_VMAR_ROOT, 0): VMAR,
+            PA_HND(PA_THREAD_SELF, 0): THREAD,
+            **({PA_HND(PA_FD, 1): SOCKET, PA_HND(PA_FD, 2): SOCKET} if socket else {}),
             **(handles or {}),
         }
         self.message = pack_processargs(args, environ, (), list(infos))

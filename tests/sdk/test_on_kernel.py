@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from jacinth.abi import (
+    PA_FD,
+    PA_HND,
     ZX_ERR_SHOULD_WAIT,
     ZX_INFO_PROCESS,
     ZX_OK,
@@ -20,7 +22,6 @@ from jacinth.abi import (
 )
 from jacinth.api.kernel import Kernel
 from jacinth.userboot.launch import launch
-from jacinth.userboot.processargs import PA_FD, pa_hnd
 from jacinth.userboot.vdso_vmo import VdsoVmo
 
 HERE = Path(__file__).parent
@@ -47,12 +48,12 @@ def run(
     status, ours, theirs = zx.zx_socket_create(0)
     assert status == ZX_OK
     status, second = zx.zx_handle_duplicate(theirs, ZX_RIGHT_SAME_RIGHTS)
-    handles = [(pa_hnd(PA_FD, 1), theirs), (pa_hnd(PA_FD, 2), second)]
+    handles = [(PA_HND(PA_FD, 1), theirs), (PA_HND(PA_FD, 2), second)]
     if input_ is not None:
         status, mine, its = zx.zx_socket_create(0)
         zx.zx_socket_write(mine, 0, input_)
         zx.zx_handle_close(mine)
-        handles.append((pa_hnd(PA_FD, 0), its))
+        handles.append((PA_HND(PA_FD, 0), its))
     started = launch(
         k.host,
         vdso,

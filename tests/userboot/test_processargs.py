@@ -6,24 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jacinth.userboot.processargs import (
-    PA_FD,
-    PA_PROC_SELF,
-    PA_VMAR_ROOT,
-    ProcessArgs,
-    ProcessArgsError,
-    pa_hnd,
-    pa_hnd_arg,
-    pa_hnd_type,
-    pack_processargs,
-    unpack_processargs,
-)
+from jacinth.abi import PA_FD, PA_HND, PA_HND_ARG, PA_HND_TYPE, PA_PROC_SELF, PA_VMAR_ROOT
+from jacinth.userboot.processargs import ProcessArgs, ProcessArgsError, pack_processargs, unpack_processargs
 
 STRINGS = st.lists(st.binary().map(lambda data: data.replace(b"\0", b"")), max_size=6)
 
 
 def test_the_message_has_the_layout_of_the_header() -> None:
-    message = pack_processargs([b"prog", b"x"], [b"A=b"], [b"/svc"], [pa_hnd(PA_PROC_SELF), pa_hnd(PA_FD, 2)])
+    message = pack_processargs(
+        [b"prog", b"x"], [b"A=b"], [b"/svc"], [PA_HND(PA_PROC_SELF, 0), PA_HND(PA_FD, 2)]
+    )
     words = struct.unpack_from("<9I", message)
     assert words == (0x4150585D, 0x1000, 36, 44, 2, 51, 1, 55, 1)
     assert message[36:44] == struct.pack("<II", 0x01, 0x0002_0030)
@@ -31,9 +23,9 @@ def test_the_message_has_the_layout_of_the_header() -> None:
 
 
 def test_a_handle_info_holds_a_type_and_an_argument() -> None:
-    info = pa_hnd(PA_FD, 0x8001)
-    assert (pa_hnd_type(info), pa_hnd_arg(info)) == (PA_FD, 0x8001)
-    assert pa_hnd(PA_VMAR_ROOT) == PA_VMAR_ROOT
+    info = PA_HND(PA_FD, 0x8001)
+    assert (PA_HND_TYPE(info), PA_HND_ARG(info)) == (PA_FD, 0x8001)
+    assert PA_HND(PA_VMAR_ROOT, 0) == PA_VMAR_ROOT
 
 
 @given(STRINGS, STRINGS, STRINGS, st.lists(st.integers(0, 2**32 - 1), max_size=8))
