@@ -13,6 +13,9 @@ from jacinth.abi import (
     BY_NAME,
     SCALARS,
     STRUCTS,
+    ZX_CHANNEL_READABLE,
+    ZX_EXCEPTION_TARGET_JOB_DEBUGGER,
+    ZX_EXCP_USER,
     ZX_HANDLE_OP_MOVE,
     ZX_JOB_POL_BASIC_V2,
     ZX_LOG_FLAG_READABLE,
@@ -21,6 +24,7 @@ from jacinth.abi import (
     ZX_OBJ_TYPE_COUNTER,
     ZX_OBJ_TYPE_EVENT,
     ZX_OBJ_TYPE_EVENTPAIR,
+    ZX_OBJ_TYPE_EXCEPTION,
     ZX_OBJ_TYPE_FIFO,
     ZX_OBJ_TYPE_JOB,
     ZX_OBJ_TYPE_PORT,
@@ -45,6 +49,8 @@ from jacinth.abi import (
     ZX_VM_SPECIFIC,
     zx_channel_call_args_t,
     zx_channel_call_etc_args_t,
+    zx_exception_context_t,
+    zx_exception_info_t,
     zx_handle_disposition_t,
     zx_policy_basic_v2_t,
     zx_port_packet_t,
@@ -194,12 +200,26 @@ def _vmar(w: World) -> int:
     return int(w.zx.zx_vmar_allocate(w.vmar, flags, 0, 16 * PAGE)[1])
 
 
+def _exception(w: World) -> int:
+    """That of a thread whose first instruction is nowhere, as the handler of its process gets it."""
+    process = w.process()
+    thread = w.thread(process)
+    status, channel = w.zx.zx_task_create_exception_channel(process, 0)
+    assert status == ZX_OK
+    assert w.zx.zx_process_start(process, thread, 0x200000, 0, 0, 0) == ZX_OK
+    assert w.zx.zx_object_wait_one(channel, ZX_CHANNEL_READABLE, ZX_TIME_INFINITE)[0] == ZX_OK
+    status, _, handles, *_ = w.zx.zx_channel_read(channel, 0, zx_exception_info_t.SIZE, 1)
+    assert status == ZX_OK
+    return int(handles[0])
+
+
 _MAKERS: dict[int, Callable[[World], int]] = {
     ZX_OBJ_TYPE_CHANNEL: lambda w: w.channel(b"12345678"),
     ZX_OBJ_TYPE_CLOCK: lambda w: int(w.zx.zx_clock_create(0, None)[1]),
     ZX_OBJ_TYPE_COUNTER: lambda w: int(w.zx.zx_counter_create(0)[1]),
     ZX_OBJ_TYPE_EVENT: World.event,
     ZX_OBJ_TYPE_EVENTPAIR: lambda w: w.pair("zx_eventpair_create", 0)[0],
+    ZX_OBJ_TYPE_EXCEPTION: _exception,
     ZX_OBJ_TYPE_FIFO: lambda w: w.pair("zx_fifo_create", 8, 8, 0)[0],
     ZX_OBJ_TYPE_JOB: _job,
     ZX_OBJ_TYPE_PORT: lambda w: int(w.zx.zx_port_create(0)[1]),
@@ -383,6 +403,11 @@ RECIPES: dict[str, Callable[[World], dict[str, int]]] = {
     "zx_task_kill": lambda w: {"handle": w.process()},
     "zx_task_suspend": lambda w: {"handle": w.thread()},
     "zx_task_suspend_token": lambda w: {"handle": w.thread()},
+    "zx_thread_raise_exception": lambda w: {
+        "options": ZX_EXCEPTION_TARGET_JOB_DEBUGGER,
+        "type": ZX_EXCP_USER,
+        "context": w.put(6, bytes(zx_exception_context_t.SIZE)),
+    },
     "zx_thread_start": lambda w: {"handle": _second_thread(w), "thread_entry": 0x200000},
     "zx_thread_start_regs": lambda w: {"handle": _second_thread(w), "thread_entry": 0x200000},
     "zx_thread_read_state": _suspended,
