@@ -117,10 +117,12 @@ class ExceptionDispatcher(SoloDispatcher):
         self._thread_rights = thread_rights
         self._process_rights = process_rights
         self._waiter = Waiter(reason=ZX_THREAD_STATE_BLOCKED_EXCEPTION)
+        self.thread.keep()
         return self._waiter
 
     def on_zero_handles(self) -> None:
         self._waiter.complete()
+        self.thread.let_go()
 
     def thread_handle(self) -> Handle:
         """A new handle to the thread, with the rights its handler has to the task: ACCESS_DENIED where these are none."""

@@ -26,8 +26,8 @@ from jacinth.abi import (
     ZxError,
 )
 from jacinth.kernel.exception import Exceptionate
-from jacinth.kernel.object import SoloDispatcher
 from jacinth.kernel.policy import ROOT_POLICY, JobPolicy
+from jacinth.kernel.task import TaskDispatcher
 from jacinth.kernel.thread import NO_TIMES, TaskTimes
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ class JobState(Enum):
 _NO_CHILDREN: Final = ZX_JOB_NO_PROCESSES | ZX_JOB_NO_JOBS | ZX_JOB_NO_CHILDREN
 
 
-class JobDispatcher(SoloDispatcher):
+class JobDispatcher(TaskDispatcher):
     """A node of the tree.
 
-    A job is kept by its handles and by its children; without either it leaves its parent's list. *max_height* is how many
-    levels of jobs may still be made below it.
+    A job is kept by its handles and by the jobs and processes made in it, the dead ones too while there is a handle to them;
+    without either it leaves its parent's list. *max_height* is how many levels of jobs may still be made below it.
     """
 
     TYPE = ZX_OBJ_TYPE_JOB
@@ -88,6 +88,8 @@ class JobDispatcher(SoloDispatcher):
         # The same for its exception handlers; of debuggers it may have several, oldest first.
         self.exceptionate: Exceptionate | None = None
         self._debug_exceptionates: list[Exceptionate] | None = None
+        if parent is not None:
+            parent.keep()
 
     @classmethod
     def create_root(cls, kernel: Kernel) -> JobDispatcher:
@@ -144,16 +146,17 @@ class JobDispatcher(SoloDispatcher):
 
     def _child_left(self) -> None:
         self._update_child_signals()
-        if self._jobs or self._processes:
-            return
-        if self.state is JobState.KILLING:
+        if self.state is JobState.KILLING and not self.has_children:
             self._finish_dead()
-        elif self.handle_count == 0:
-            self._leave_tree()
 
-    def on_zero_handles(self) -> None:
-        if not self._jobs and not self._processes:
-            self._leave_tree()
+    @property
+    def kept_by_itself(self) -> bool:
+        return self.parent is None
+
+    def on_gone(self) -> None:
+        self._leave_tree()
+        assert self.parent is not None
+        self.parent.let_go()
 
     def _leave_tree(self) -> None:
         """Nobody refers to this job any more, or it is dead."""

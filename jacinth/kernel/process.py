@@ -31,7 +31,7 @@ from jacinth.abi import (
 from jacinth.kernel.exception import Exceptionate
 from jacinth.kernel.handle import Handle, HandleTable
 from jacinth.kernel.ipc.futex import FutexContext
-from jacinth.kernel.object import SoloDispatcher
+from jacinth.kernel.task import TaskDispatcher
 from jacinth.kernel.thread import NO_TIMES, Body, TaskTimes, ThreadDispatcher
 from jacinth.kernel.vm.aspace import (
     PRIVATE_ASPACE_BASE,
@@ -103,7 +103,7 @@ class SharedState:
             self.aspace.destroy()
 
 
-class ProcessDispatcher(SoloDispatcher):
+class ProcessDispatcher(TaskDispatcher):
     """A process of a job.
 
     *shared* is its group's state; *restricted* the aspace that `zx_process_create_shared` gave to it alone; *aspace* what its
@@ -165,6 +165,7 @@ class ProcessDispatcher(SoloDispatcher):
         self.break_on_load = 0
         self.exceptionate = Exceptionate(ZX_EXCEPTION_CHANNEL_TYPE_PROCESS)
         self.debug_exceptionate = Exceptionate(ZX_EXCEPTION_CHANNEL_TYPE_DEBUGGER)
+        job.keep()
 
     @classmethod
     def create(cls, job: JobDispatcher, name: bytes, *, shareable: bool) -> ProcessDispatcher:
@@ -336,6 +337,15 @@ class ProcessDispatcher(SoloDispatcher):
         if self.state is ProcessState.INITIAL:
             self._set_state(ProcessState.DEAD)
             self._finish_dead()
+        else:
+            self.check_gone()
+
+    @property
+    def kept_by_itself(self) -> bool:
+        return self.state is not ProcessState.DEAD
+
+    def on_gone(self) -> None:
+        self.job.let_go()
 
     def _finish_dead(self) -> None:
         if isinstance(self.aspace, UnifiedAspace):
@@ -351,6 +361,7 @@ class ProcessDispatcher(SoloDispatcher):
         critical_to = self.critical_to
         if critical_to is not None and (self.return_code or not self.critical_retcode_nonzero):
             critical_to.kill_for_critical_process()
+        self.check_gone()
 
     def set_critical_to(self, job: JobDispatcher, *, retcode_nonzero: bool) -> None:
         """Let *job* die with this process: ALREADY_BOUND the second time, INVALID_ARGS for a job that is no ancestor."""

@@ -21,6 +21,8 @@ class SuspendTokenDispatcher(SoloDispatcher):
         task.suspend()
         super().__init__(task.kernel)
         self._task = task
+        task.keep()
 
     def on_zero_handles(self) -> None:
         self._task.resume()
+        self._task.let_go()

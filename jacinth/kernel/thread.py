@@ -39,7 +39,7 @@ from jacinth.abi import (
 )
 from jacinth.kernel import exception
 from jacinth.kernel.exception import Exceptionate, ExceptionDispatcher, ExceptionReport
-from jacinth.kernel.object import SoloDispatcher
+from jacinth.kernel.task import TaskDispatcher
 from jacinth.kernel.wait import Waiter
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ NO_TIMES: Final = TaskTimes(0, 0)
 _USER_TOP: Final = 1 << 47
 
 
-class ThreadDispatcher(SoloDispatcher):
+class ThreadDispatcher(TaskDispatcher):
     """A thread of a process."""
 
     TYPE = ZX_OBJ_TYPE_THREAD
@@ -168,6 +168,7 @@ class ThreadDispatcher(SoloDispatcher):
         self.runtime = 0  # ns on a CPU, before this time
         self.call: Any = None  # the door keeps here what it needs for this thread's calls
         self._name = name
+        process.keep()
 
     @classmethod
     def create(cls, process: ProcessDispatcher, name: bytes) -> ThreadDispatcher:
@@ -345,12 +346,21 @@ class ThreadDispatcher(SoloDispatcher):
         self._set_state(ThreadState.DEAD)
         self.exceptionate.close()
         self.process.remove_thread(self)
+        self.check_gone()
         if failure is not None:
             self.kernel.report(f"body of thread {self.koid} failed while it was killed", failure)
 
     def on_zero_handles(self) -> None:
         if self.state is ThreadState.INITIAL:  # nobody can start it any more
             self.exceptionate.close()
+        self.check_gone()
+
+    @property
+    def kept_by_itself(self) -> bool:
+        return self.alive or self.state is ThreadState.DYING
+
+    def on_gone(self) -> None:
+        self.process.let_go()
 
     # Exceptions
 

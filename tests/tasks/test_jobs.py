@@ -32,6 +32,7 @@ from jacinth.abi import (
     ZX_JOB_POL_RELATIVE,
     ZX_JOB_POL_TIMER_SLACK,
     ZX_JOB_TERMINATED,
+    ZX_OBJ_TYPE_THREAD,
     ZX_OK,
     ZX_POL_ACTION_DENY,
     ZX_POL_NEW_EVENT,
@@ -257,16 +258,73 @@ def test_a_job_without_handles_is_kept_by_its_children(calls: Calls) -> None:
     calls.close(low, middle)
 
 
-def test_a_chain_of_jobs_without_handles_goes_with_its_last_process(calls: Calls) -> None:
-    top = calls.job()
-    chain = [calls.job(top)]
-    for _ in range(20):
-        chain.append(calls.job(chain[-1]))
-    process = calls.process(chain[-1])
-    calls.close(*chain)
-    assert len(children(calls, top)) == 1
+def test_a_chain_of_jobs_without_handles_goes_with_its_last_process(calls: Calls, world: World) -> None:
+    jobs = len(children(calls, calls.k.host.root_job))
+    world.run(b"\xeb\xfe")
+    process = calls.duplicate(world.process, ZX_RIGHT_SAME_RIGHTS)
+    calls.close(world.parent, world.job, world.process)
+    assert len(children(calls, calls.k.host.root_job)) == jobs
     calls.ok(calls.zx.zx_task_kill(process))
-    assert calls.signals(top) == NONE
+    # It has left the list of its job, and keeps it nevertheless.
+    assert len(children(calls, calls.k.host.root_job)) == jobs
+    for thread in [
+        value for value, _ in calls.k.host.dispatcher.handles if calls.basic(value).type == ZX_OBJ_TYPE_THREAD
+    ]:
+        calls.close(thread)
+    calls.close(process)
+    assert len(children(calls, calls.k.host.root_job)) == jobs - 1
+
+
+def test_a_job_is_kept_by_a_handle_to_a_process_that_is_dead(calls: Calls) -> None:
+    top = calls.job()
+    job = calls.job(top)
+    koid, process = calls.koid(job), calls.process(job)
+    calls.close(job)
+    calls.ok(calls.zx.zx_task_kill(process))
+    assert children(calls, top) == [koid] and not calls.signals(top) & ZX_JOB_NO_JOBS
+    found = calls.ok(calls.zx.zx_object_get_child(top, koid, ZX_RIGHT_SAME_RIGHTS))
+    assert calls.signals(found) == NONE and not job_info(calls, found).exited
+    calls.close(found)
+    assert children(calls, top) == [koid]
+    calls.close(process)
+    assert children(calls, top) == [] and calls.signals(top) == NONE
+
+
+def test_a_job_is_kept_by_a_handle_to_a_thread_of_a_process_that_is_dead(calls: Calls) -> None:
+    top = calls.job()
+    job = calls.job(top)
+    process = calls.process(job)
+    thread = calls.thread(process)
+    calls.close(job, process)  # it has not started: it is dead now
+    assert len(children(calls, top)) == 1
+    calls.close(thread)
+    assert children(calls, top) == []
+
+
+def test_a_job_is_kept_by_a_handle_to_a_job_below_it_that_is_dead(calls: Calls) -> None:
+    top = calls.job()
+    middle = calls.job(top)
+    low = calls.job(middle)
+    calls.ok(calls.zx.zx_task_kill(low))
+    calls.close(middle)
+    assert len(children(calls, top)) == 1
+    calls.close(low)
+    assert children(calls, top) == []
+
+
+def test_a_job_is_kept_by_tokens_and_exceptions_of_its_threads(calls: Calls, world: World) -> None:
+    root = calls.k.host.root_job
+    jobs = len(children(calls, root))
+    channel = world.listen(world.process)
+    thread = world.crash()
+    exception = world.receive(channel).handle
+    token = calls.ok(calls.zx.zx_task_suspend_token(thread))
+    calls.ok(calls.zx.zx_task_kill(world.process))
+    calls.close(world.process, world.job, world.parent, thread, token)
+    assert len(children(calls, root)) == jobs
+    calls.close(exception)
+    assert len(children(calls, root)) == jobs - 1
+    calls.close(channel)
 
 
 def test_children_are_listed_oldest_first(calls: Calls) -> None:
