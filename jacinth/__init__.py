@@ -41,9 +41,10 @@ from jacinth.api.flags import (
     WaitAsyncOpts,
 )
 from jacinth.api.handle import INFINITE, Handle, HandleInfo, WaitItem, object_wait_many
+from jacinth.api.interrupt import Interrupt
 from jacinth.api.kernel import Kernel
 from jacinth.api.memory import Vmar, Vmo
-from jacinth.api.port import Packet, Port, SignalPacket
+from jacinth.api.port import InterruptPacket, Packet, Port, SignalPacket
 from jacinth.api.restricted import RestrictedState
 from jacinth.api.socket import Socket
 from jacinth.api.status import (
@@ -123,6 +124,8 @@ __all__ = [
     "HandleDisposition",
     "HandleInfo",
     "HandleOp",
+    "Interrupt",
+    "InterruptPacket",
     "Job",
     "JobAction",
     "JobActionOverride",

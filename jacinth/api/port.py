@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from jacinth.abi import ZX_PKT_TYPE_SIGNAL_ONE, ZX_PKT_TYPE_USER, zx_port_packet_t
+from jacinth.abi import ZX_PKT_TYPE_INTERRUPT, ZX_PKT_TYPE_SIGNAL_ONE, ZX_PKT_TYPE_USER, zx_port_packet_t
 from jacinth.api.caller import C, blocking, member, resolve
 from jacinth.api.flags import ObjType, Signals
 from jacinth.api.handle import INFINITE, Handle, check, values
@@ -32,20 +32,33 @@ class SignalPacket:
 
 
 @dataclass(frozen=True, slots=True)
+class InterruptPacket:
+    """An interrupt has happened, at *timestamp* ns."""
+
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
 class Packet:
-    """What a port delivers: a program's own (*contents* are at most 32 bytes), or that a signal was asserted."""
+    """What a port delivers: a program's own (*contents* are at most 32 bytes), or that a signal was asserted or an interrupt
+    has happened.
+    """
 
     key: int
     status: int = 0
-    contents: bytes | SignalPacket = bytes(32)
+    contents: bytes | SignalPacket | InterruptPacket = bytes(32)
 
     @property
     def is_user(self) -> bool:
-        return not isinstance(self.contents, SignalPacket)
+        return isinstance(self.contents, bytes)
 
 
 def _decode(packet: zx_port_packet_t) -> Packet:
     data = bytes(packet.user)
+    if packet.type == ZX_PKT_TYPE_INTERRUPT:
+        return Packet(
+            packet.key, packet.status, InterruptPacket(int.from_bytes(data[:8], "little", signed=True))
+        )
     if packet.type != ZX_PKT_TYPE_SIGNAL_ONE:
         return Packet(packet.key, packet.status, data)
     trigger, observed, count, timestamp = _SIGNAL.unpack_from(data)
@@ -75,7 +88,7 @@ class Port(Handle[C]):
         Rights: WRITE. Raises ZxShouldWait where too many are queued, ValueError for another kind.
         """
         contents = packet.contents
-        if isinstance(contents, SignalPacket) or len(contents) > 32:
+        if not isinstance(contents, bytes) or len(contents) > 32:
             raise ValueError("only packets of at most 32 bytes can be queued")
         data = _USER.pack(packet.key, ZX_PKT_TYPE_USER, packet.status, contents)
         check(self._caller.sys.zx_port_queue(self.raw, data))

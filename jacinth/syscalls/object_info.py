@@ -19,6 +19,7 @@ from jacinth.abi import (
     Struct,
     ZxError,
 )
+from jacinth.kernel.interrupt import InterruptDispatcher
 from jacinth.kernel.ipc.socket import SocketDispatcher
 from jacinth.kernel.ipc.timer import TimerDispatcher
 from jacinth.kernel.job import JobDispatcher, JobState
@@ -374,6 +375,12 @@ def _timer(call: Call, value: int) -> Record:
 
 
 # ---- The machine -----------------------------------------------------------------------------------------------------------
+
+
+@_topic(abi.ZX_INFO_INTERRUPT)
+def _interrupt(call: Call, value: int) -> Record:
+    interrupt = call.dispatcher(value, InterruptDispatcher, ZX_RIGHT_INSPECT)
+    return abi.zx_info_interrupt_t(options=interrupt.options)
 
 
 @_topic(abi.ZX_INFO_RESOURCE)

@@ -7,6 +7,7 @@ from typing import Final
 
 from jacinth.abi import (
     ZX_OK,
+    ZX_PKT_TYPE_INTERRUPT,
     ZX_PKT_TYPE_SIGNAL_ONE,
     ZX_PKT_TYPE_USER,
     ZX_POL_NEW_PORT,
@@ -16,11 +17,12 @@ from jacinth.abi import (
     Status,
     ZxError,
 )
-from jacinth.kernel.ipc.port import PortDispatcher, PortPacket, SignalPacket, UserPacket
+from jacinth.kernel.ipc.port import InterruptPacket, PortDispatcher, PortPacket, SignalPacket, UserPacket
 from jacinth.syscalls.door import Call, HandleOut, UserIn, UserOut, syscall
 
 _PACKET: Final = struct.Struct("<QIi32s")  # key, type, status, and 32 bytes that depend on the type
 _SIGNAL: Final = struct.Struct("<IIQQQ")  # trigger, observed, count, timestamp, reserved
+_INTERRUPT: Final = struct.Struct("<q24x")  # timestamp, reserved
 
 
 def encode_packet(packet: PortPacket) -> bytes:
@@ -29,6 +31,8 @@ def encode_packet(packet: PortPacket) -> bytes:
         # The count is a relic; it has always been one for a long time now.
         signal = _SIGNAL.pack(packet.trigger, packet.observed, 1, packet.timestamp, 0)
         return _PACKET.pack(packet.key, ZX_PKT_TYPE_SIGNAL_ONE, ZX_OK, signal)
+    if isinstance(packet, InterruptPacket):
+        return _PACKET.pack(packet.key, ZX_PKT_TYPE_INTERRUPT, ZX_OK, _INTERRUPT.pack(packet.timestamp))
     assert isinstance(packet, UserPacket)
     return _PACKET.pack(packet.key, ZX_PKT_TYPE_USER, packet.status, packet.payload)
 

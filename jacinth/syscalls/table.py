@@ -11,6 +11,7 @@ from jacinth.syscalls import (  # noqa: F401
     fifo,
     futex,
     handle,
+    interrupt,
     job,
     object,
     object_info,

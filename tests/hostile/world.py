@@ -17,6 +17,7 @@ from jacinth.abi import (
     ZX_EXCEPTION_TARGET_JOB_DEBUGGER,
     ZX_EXCP_USER,
     ZX_HANDLE_OP_MOVE,
+    ZX_INTERRUPT_VIRTUAL,
     ZX_JOB_POL_BASIC_V2,
     ZX_LOG_FLAG_READABLE,
     ZX_OBJ_TYPE_CHANNEL,
@@ -26,6 +27,7 @@ from jacinth.abi import (
     ZX_OBJ_TYPE_EVENTPAIR,
     ZX_OBJ_TYPE_EXCEPTION,
     ZX_OBJ_TYPE_FIFO,
+    ZX_OBJ_TYPE_INTERRUPT,
     ZX_OBJ_TYPE_JOB,
     ZX_OBJ_TYPE_PORT,
     ZX_OBJ_TYPE_PROCESS,
@@ -38,6 +40,7 @@ from jacinth.abi import (
     ZX_OK,
     ZX_POL_ACTION_DENY,
     ZX_POL_NEW_EVENT,
+    ZX_PORT_BIND_TO_INTERRUPT,
     ZX_PROCESS_SHARED,
     ZX_RIGHT_SAME_RIGHTS,
     ZX_TIME_INFINITE,
@@ -183,6 +186,9 @@ class World:
         assert self.zx.zx_channel_write(other, 0, data, [self.event() for _ in range(handles)]) == ZX_OK
         return one
 
+    def interrupt_port(self) -> int:
+        return int(self.zx.zx_port_create(ZX_PORT_BIND_TO_INTERRUPT)[1])
+
     def call_arguments(self, struct: type[Any]) -> dict[str, int]:
         """Arguments for zx_channel_call, and with the other *struct* for zx_channel_call_etc, that reach the wait."""
 
@@ -221,6 +227,7 @@ _MAKERS: dict[int, Callable[[World], int]] = {
     ZX_OBJ_TYPE_EVENTPAIR: lambda w: w.pair("zx_eventpair_create", 0)[0],
     ZX_OBJ_TYPE_EXCEPTION: _exception,
     ZX_OBJ_TYPE_FIFO: lambda w: w.pair("zx_fifo_create", 8, 8, 0)[0],
+    ZX_OBJ_TYPE_INTERRUPT: lambda w: int(w.zx.zx_interrupt_create(0, 0, ZX_INTERRUPT_VIRTUAL)[1]),
     ZX_OBJ_TYPE_JOB: _job,
     ZX_OBJ_TYPE_PORT: lambda w: int(w.zx.zx_port_create(0)[1]),
     ZX_OBJ_TYPE_PROCESS: lambda w: w.process(ZX_PROCESS_SHARED),
@@ -256,6 +263,18 @@ def _log(w: World) -> int:
     assert status == ZX_OK
     assert w.zx.zx_debuglog_write(log, 0, b"record") == ZX_OK
     return int(log)
+
+
+def _triggered(w: World) -> int:
+    interrupt = w.make(ZX_OBJ_TYPE_INTERRUPT)
+    assert w.zx.zx_interrupt_trigger(interrupt, 0, 1) == ZX_OK
+    return interrupt
+
+
+def _bound_interrupt(w: World) -> dict[str, int]:
+    interrupt = w.make(ZX_OBJ_TYPE_INTERRUPT)
+    assert w.zx.zx_interrupt_bind(interrupt, w.interrupt_port(), 0, 0) == ZX_OK
+    return {"handle": interrupt}
 
 
 def _start(w: World) -> dict[str, int]:
@@ -391,6 +410,10 @@ RECIPES: dict[str, Callable[[World], dict[str, int]]] = {
     },
     "zx_futex_requeue": lambda w: {"value_ptr": w.put(8, b"\1\0\0\0"), "current_value": 1, "wake_count": 1},
     "zx_futex_requeue_single_owner": lambda w: {"value_ptr": w.put(8, b"\1\0\0\0"), "current_value": 1},
+    "zx_interrupt_create": lambda w: {"options": ZX_INTERRUPT_VIRTUAL},
+    "zx_interrupt_bind": lambda w: {"port_handle": w.interrupt_port()},
+    "zx_interrupt_wait": lambda w: {"handle": _triggered(w)},
+    "zx_interrupt_ack": _bound_interrupt,
     "zx_job_set_policy": _basic_policy,
     "zx_job_set_critical": _critical,
     "zx_port_wait": lambda w: {"handle": _port_with_packet(w)},

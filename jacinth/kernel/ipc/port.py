@@ -62,6 +62,17 @@ class SignalPacket(PortPacket):
         self.timestamp = timestamp
 
 
+class InterruptPacket(PortPacket):
+    """The interrupt with koid *interrupt* has happened, at *timestamp* ns."""
+
+    __slots__ = ("interrupt", "timestamp")
+
+    def __init__(self, key: int, interrupt: int, timestamp: int) -> None:
+        super().__init__(key)
+        self.interrupt = interrupt
+        self.timestamp = timestamp
+
+
 class PortObserver(SignalObserver):
     """Turns the rise of a signal into a packet."""
 
@@ -98,12 +109,14 @@ class PortDispatcher(SoloDispatcher):
     TYPE = ZX_OBJ_TYPE_PORT
     DEFAULT_RIGHTS = ZX_DEFAULT_PORT_RIGHTS
 
-    __slots__ = ("_observing", "_packets", "_receivers", "_user_packets", "options")
+    __slots__ = ("_interrupts", "_observing", "_packets", "_receivers", "_user_packets", "options")
 
     def __init__(self, kernel: Kernel, options: int) -> None:
         super().__init__(kernel)
         self.options = options
         self._packets: deque[PortPacket] = deque()
+        # Interrupts go before all others: at most one packet each, by koid.
+        self._interrupts: dict[int, InterruptPacket] = {}
         self._user_packets = 0  # of those, the ones from programs
         self._receivers: dict[_Receiver, None] = {}  # who waits longest is served first
         self._observing: dict[PortObserver, None] = {}
@@ -119,17 +132,33 @@ class PortDispatcher(SoloDispatcher):
 
     def queue(self, packet: PortPacket) -> None:
         """Deliver *packet* to the thread that has waited longest, or keep it for the next one that asks."""
-        if self.handle_count == 0:
+        if self.handle_count == 0 or self._deliver(packet):
             return
+        self._packets.append(packet)
+        if packet.source is None:
+            self._user_packets += 1
+
+    def _deliver(self, packet: PortPacket) -> bool:
+        """Answers whether somebody has waited for it."""
         while self._receivers:
             receiver = next(iter(self._receivers))
             del self._receivers[receiver]
             if receiver.complete():  # not where its deadline has just passed
                 receiver.packet = packet
-                return
-        self._packets.append(packet)
-        if packet.source is None:
-            self._user_packets += 1
+                return True
+        return False
+
+    def queue_interrupt(self, packet: InterruptPacket) -> bool:
+        """As `queue`. Answers False where a packet of this interrupt is there already."""
+        if packet.interrupt in self._interrupts:
+            return False
+        if self.handle_count and not self._deliver(packet):
+            self._interrupts[packet.interrupt] = packet
+        return True
+
+    def cancel_interrupt(self, koid: int) -> bool:
+        """Drop the queued packet of an interrupt. Answers whether there was one."""
+        return self._interrupts.pop(koid, None) is not None
 
     def queue_user(self, packet: UserPacket) -> None:
         """Queue a program's packet: SHOULD_WAIT, and a policy exception, where too many are there already."""
@@ -140,6 +169,8 @@ class PortDispatcher(SoloDispatcher):
 
     async def wait(self, deadline: int) -> PortPacket:
         """The oldest packet, as soon as there is one: TIMED_OUT."""
+        if self._interrupts:
+            return self._interrupts.pop(next(iter(self._interrupts)))
         if self._packets:
             packet = self._packets.popleft()
             if packet.source is None:
@@ -160,7 +191,9 @@ class PortDispatcher(SoloDispatcher):
         return receiver.packet
 
     def _give_back(self, packet: PortPacket) -> None:
-        if self._receivers:
+        if isinstance(packet, InterruptPacket):
+            self.queue_interrupt(packet)
+        elif self._receivers:
             self.queue(packet)  # nothing is queued while somebody waits
         elif self.handle_count:
             self._packets.appendleft(packet)
@@ -209,6 +242,7 @@ class PortDispatcher(SoloDispatcher):
             raise ZxError(Status.NOT_FOUND)
 
     def on_zero_handles(self) -> None:
+        self._interrupts.clear()
         self._packets.clear()
         self._user_packets = 0
         for observer in self._observing:
