@@ -71,6 +71,9 @@ NOT_FOLLOWED = {
     ("zx_channel_call_etc", "actual_handles"),
 }
 
+# A virtual interrupt comes from nothing.
+HANDLE_MATTERS = {"zx_interrupt_create": {"options": 0}}
+
 
 @pytest.fixture(scope="module", autouse=True)
 def frozen() -> Iterator[None]:
@@ -197,7 +200,7 @@ def test_a_bad_handle_is_a_status_and_changes_nothing_else(w: World, name: str) 
         if not param.optional and name != "zx_handle_close":
             values["ZX_HANDLE_INVALID"] = ZX_HANDLE_INVALID
         for kind, value in values.items():
-            arguments = good_arguments(w, row)
+            arguments = good_arguments(w, row) | HANDLE_MATTERS.get(name, {})
             arguments[param.name] = value
             what = f"{param.name} {kind}"
             before = w.snapshot()
@@ -227,7 +230,7 @@ def test_a_handle_of_the_wrong_type_changes_nothing_else(w: World, name: str) ->
         wanted = types(row, param) if param.kind is Kind.HANDLE else ()
         if not wanted:
             continue
-        arguments = good_arguments(w, row)
+        arguments = good_arguments(w, row) | HANDLE_MATTERS.get(name, {})
         other = w.table.get(
             w.make(ZX_OBJ_TYPE_EVENT if ZX_OBJ_TYPE_EVENT not in wanted else ZX_OBJ_TYPE_CHANNEL)
         )
