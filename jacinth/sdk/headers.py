@@ -149,12 +149,33 @@ _PROCESSARGS: Final = """#define ZX_PROCARGS_PROTOCOL ((uint32_t)0x4150585du)
 #define PA_HND_ARG(info) (((info) >> 16) & 0xFFFF)
 """
 
+# Macros that take arguments, by the header that they are in.
+_MACROS: Final = {
+    "zircon/syscalls/clock.h": """#define ZX_CLOCK_ARGS_VERSION(version) \\
+  (((uint64_t)(version) << ZX_CLOCK_ARGS_VERSION_SHIFT) & ZX_CLOCK_ARGS_VERSION_MASK)
+""",
+    "zircon/syscalls/exception.h": """// Whether an exception is the CPU's, not the kernel's own.
+#define ZX_EXCP_IS_ARCH(type) (((type) & ZX_EXCP_SYNTH) == 0)
+""",
+    "zircon/syscalls/object.h": """// ZX_INFO_VMO_TYPE_PAGED or ZX_INFO_VMO_TYPE_PHYSICAL
+#define ZX_INFO_VMO_TYPE(flags) ((flags) & ZX_INFO_VMO_TYPE_PAGED)
+""",
+    "zircon/syscalls/port.h": "".join(
+        f"#define ZX_PKT_IS_{name.removeprefix('ZX_PKT_TYPE_')}(type) ((type) == {name})\n"
+        for name in vars(constants)
+        if name.startswith("ZX_PKT_TYPE_") and name != "ZX_PKT_TYPE_MASK"
+    ),
+    "zircon/syscalls/resource.h": """// The two halves of the options of zx_resource_create.
+#define ZX_RSRC_EXTRACT_KIND(options) ((options) & 0x0000FFFFu)
+#define ZX_RSRC_EXTRACT_FLAGS(options) ((options) & 0xFFFF0000u)
+""",
+}
+
 _CONST_CALLS: Final = {
     "zx_status_get_string",
     "zx_system_get_dcache_line_size",
     "zx_system_get_num_cpus",
     "zx_system_get_page_size",
-    "zx_system_get_physmem",
     "zx_system_get_version_string",
     "zx_ticks_per_second",
 }
@@ -249,6 +270,8 @@ def _header(header: _Header, by_hand: frozenset[str]) -> str:
         if name not in by_hand and _home(name, "constants") is header
     ]
     lines += [*defines, ""] if defines else []
+    if header.path in _MACROS:
+        lines += [_MACROS[header.path]]
     for name, cls in structs.items():
         lines += _struct(name, cls)
     return _guarded(header.path, header.about, [*lines, "__END_CDECLS"])

@@ -100,6 +100,12 @@ def test_a_prototype_follows_from_its_row(call: SyscallRow, declaration: str) ->
     ]
 
 
+def test_what_may_change_is_no_constant() -> None:
+    text = headers.generated_headers()["zircon/syscalls.h"]
+    assert "zx_system_get_physmem(void);" in text
+    assert "zx_system_get_page_size(void) __CONST;" in text
+
+
 def test_every_call_is_declared_and_stubbed_once() -> None:
     text = headers.generated_headers()["zircon/syscalls.h"]
     stubs = stub_assembly(SYSCALLS)
@@ -162,6 +168,27 @@ class TestWithCompiler:
                 number = "(-9223372036854775807ll - 1)" if value == -(2**63) else f"{value}ll"
                 number = f"{value}ull" if value >= 2**63 else number
                 lines.append(f'_Static_assert({name} == {number}, "{name}");')
+        _check("\n".join([*lines, "int main(void) { return 0; }\n"]), cache, tmp_path, ".c")
+
+    def test_macros_with_arguments(self, cache: Path, tmp_path: Path) -> None:
+        facts = [
+            "ZX_CLOCK_ARGS_VERSION(1) == 1ull << 58",
+            "ZX_CLOCK_ARGS_VERSION(65) == 1ull << 58",  # six bits of it
+            "ZX_EXCP_IS_ARCH(ZX_EXCP_FATAL_PAGE_FAULT)",
+            "!ZX_EXCP_IS_ARCH(ZX_EXCP_POLICY_ERROR)",
+            "ZX_INFO_VMO_TYPE(0xffffu) == ZX_INFO_VMO_TYPE_PAGED",
+            "ZX_INFO_VMO_TYPE(0xfffeu) == ZX_INFO_VMO_TYPE_PHYSICAL",
+            "ZX_RSRC_EXTRACT_KIND(ZX_RSRC_KIND_SMC | ZX_RSRC_FLAG_EXCLUSIVE) == ZX_RSRC_KIND_SMC",
+            "ZX_RSRC_EXTRACT_FLAGS(ZX_RSRC_KIND_SMC | ZX_RSRC_FLAG_EXCLUSIVE) == ZX_RSRC_FLAG_EXCLUSIVE",
+            "PA_HND(PA_FD, 2) == 0x20030 && PA_HND_TYPE(0x20030) == PA_FD && PA_HND_ARG(0x20030) == 2",
+        ]
+        names = [
+            name[12:] for name in vars(constants) if name.startswith("ZX_PKT_TYPE_") and name[12:] != "MASK"
+        ]
+        facts += [f"ZX_PKT_IS_{name}(ZX_PKT_TYPE_{name}) && !ZX_PKT_IS_{name}(0x80)" for name in names]
+        assert "SIGNAL_ONE" in names
+        lines = ["#include <zircon/syscalls.h>", "#include <zircon/processargs.h>"]
+        lines += [f'_Static_assert({fact}, "");' for fact in facts]
         _check("\n".join([*lines, "int main(void) { return 0; }\n"]), cache, tmp_path, ".c")
 
     def test_every_call_links(self, cache: Path, tmp_path: Path, build) -> None:
