@@ -22,6 +22,7 @@ class LeakError(AssertionError):
 class _Counts:
     handles: Mapping[int, str]  # the host's, by value: type, koid, name
     tasks: Mapping[int, str]  # jobs and processes below the root job, by koid
+    kept: int  # jobs and processes right below the root job, the dead ones too that somebody still refers to
     pages: int  # committed
 
     @classmethod
@@ -37,7 +38,7 @@ class _Counts:
             value: f"{object_type_name(handle.object.TYPE).lower()} {_describe(handle.object.koid, handle.object.name)}"
             for value, handle in kernel.host.dispatcher.handles
         }
-        return cls(handles, tasks, kernel.memory.allocated)
+        return cls(handles, tasks, root.keepers, kernel.memory.allocated)
 
 
 def _describe(koid: int, name: bytes) -> str:
@@ -68,6 +69,8 @@ class Census:
             if value not in before.handles
         ]
         lines += [what for koid, what in now.tasks.items() if koid not in before.tasks]
+        if now.kept > before.kept and now.tasks.keys() <= before.tasks.keys():
+            lines.append(f"{now.kept - before.kept} dead jobs or processes that are still referred to")
         if now.pages > before.pages:
             lines.append(f"{now.pages - before.pages} committed pages")
         return lines

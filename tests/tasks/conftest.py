@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from jacinth.abi import (
     zx_info_handle_basic_t,
 )
 from jacinth.api.kernel import Kernel
+from jacinth.testing import Census
 from tests.exceptions.conftest import World
 from tests.ipc.conftest import Memory, Program
 
@@ -89,6 +90,26 @@ class Calls:
         return bytes(record.pack())
 
 
+@pytest.fixture(autouse=True)
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """When the tasks of a test are killed and its handles closed, all that it made is gone: tasks, memory, what they kept."""
+    if "k" not in request.fixturenames:
+        yield
+        return
+    k: Kernel = request.getfixturevalue("k")
+    host, root = k.host, k.root_job_dispatcher
+    census, before = Census(k), dict(host.dispatcher.handles)
+    yield
+    for process in root.processes():
+        if process is not host.dispatcher:
+            process.kill(0)
+    for job in root.jobs():
+        job.kill(0)
+    for value in dict(host.dispatcher.handles).keys() - before.keys():
+        assert host.sys.zx_handle_close(value) == ZX_OK
+    census.check()
+
+
 @pytest.fixture
 def calls(k: Kernel) -> Calls:
     return Calls(k)
@@ -105,8 +126,10 @@ def program(k: Kernel) -> Program:
 
 
 @pytest.fixture
-def memory(k: Kernel) -> Memory:
-    return Memory(k)
+def memory(k: Kernel) -> Iterator[Memory]:
+    memory = Memory(k)
+    yield memory
+    assert memory.zx.zx_vmar_unmap(k.host.root_vmar, memory.address, memory.SIZE) == ZX_OK
 
 
 @pytest.fixture

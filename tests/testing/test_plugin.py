@@ -193,3 +193,15 @@ def test_a_program_that_does_not_compile_says_so(pytester: pytest.Pytester) -> N
     )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*CompileError*"])
+
+
+def test_a_census_sees_a_dead_process_that_somebody_keeps(k: Kernel) -> None:
+    census = Census(k)
+    job = k.root_job.create_child_job()
+    process, vmar = job.create_child_process("p")
+    process.kill()
+    for handle in (vmar, job, process):
+        handle.close()
+    assert census.leaks() == []
+    k.root_job_dispatcher.keep()  # as by an object that forgets to let go
+    assert census.leaks() == ["1 dead jobs or processes that are still referred to"]
