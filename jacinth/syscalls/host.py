@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jacinth.abi import ZX_RSRC_KIND_ROOT
+from jacinth.abi import ZX_RSRC_KIND_ROOT, Status, ZxError
 from jacinth.kernel.handle import Handle
 from jacinth.kernel.process import ProcessDispatcher, ProcessState, SharedState
 from jacinth.kernel.resource import ResourceDispatcher
@@ -33,12 +33,20 @@ class HostProcess(ProcessDispatcher):
     def kill(self, return_code: int) -> None:
         """The host cannot be killed from inside."""
 
+    def suspend(self) -> None:
+        """Nor can it be stopped: NOT_SUPPORTED."""
+        raise ZxError(Status.NOT_SUPPORTED)
+
 
 class HostThread(ThreadDispatcher):
     __slots__ = ()
 
     def kill(self) -> None:
         """The host cannot be killed from inside."""
+
+    def suspend(self) -> None:
+        """Nor can it be stopped: NOT_SUPPORTED."""
+        raise ZxError(Status.NOT_SUPPORTED)
 
     def exit(self) -> None:
         """It runs outside, and cannot end here."""

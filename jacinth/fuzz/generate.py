@@ -1,0 +1,585 @@
+"""What happens next: random steps, most of whose calls mean something.
+
+Generators follow from the table: each parameter's kind, C type, object types, flags and, where these say too little, its name.
+A call that is added to the table is fuzzed without a word here; what helps it to succeed more often is at the end.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+from jacinth import abi
+from jacinth.abi import BY_NAME, SCALARS, STRUCTS, ZX_RIGHT_SAME_RIGHTS, ZX_TIME_INFINITE, Struct
+from jacinth.abi.names import FAMILIES
+from jacinth.abi.rows import Kind, Param, SyscallRow
+from jacinth.fuzz.world import SCRATCH_PAGES, Actor, Expression, Group, Step, World
+from jacinth.kernel.vm.vmo import PAGE_SIZE
+from jacinth.syscalls import table as _all_calls  # noqa: F401
+from jacinth.syscalls.door import IMPLEMENTED
+
+MS: Final = 1_000_000
+MASK: Final = (1 << 64) - 1
+
+INTERESTING: Final = (
+    *(0, 1, 2, 3, 4, 7, 8, 16, 31, 32, 33, 63, 64, 65, 511, 4095, 4096, 4097, 8192, 65536, 65537),
+    *(1 << bit for bit in range(20, 64)),
+    *(MASK - value for value in (0, 1, 7, 8, 4095)),
+    *((1 << bit) - 1 for bit in (31, 32, 46, 47, 63)),
+    *((1 << bit) - PAGE_SIZE for bit in (32, 46, 47, 63, 64)),
+)
+
+# How often a call is made, where that is not once.
+_WEIGHTS: Final = {
+    "zx_process_exit": 0.03,
+    "zx_thread_exit": 0.1,
+    "zx_futex_wake_handle_close_thread_exit": 0.1,
+    "zx_vmar_unmap_handle_close_thread_exit": 0.1,
+    "zx_vmar_destroy": 0.2,
+    "zx_vmar_unmap": 0.5,
+    "zx_task_kill": 0.3,
+    "zx_job_set_critical": 0.2,
+    "zx_handle_close_many": 0.3,
+    "zx_clock_get_monotonic": 0.1,
+    "zx_clock_get_boot": 0.1,
+    "zx_ticks_get": 0.1,
+    "zx_ticks_get_boot": 0.1,
+    "zx_ticks_per_second": 0.1,
+    "zx_debug_write": 0.2,
+    "zx_debug_read": 0.1,
+    "zx_cprng_add_entropy": 0.2,
+    "zx_thread_legacy_yield": 0.3,
+    "zx_nanosleep": 0.5,
+    "zx_channel_write": 3,
+    "zx_channel_read": 2,
+    "zx_object_wait_async": 2,
+    "zx_object_wait_one": 2,
+    "zx_vmar_map": 3,
+    "zx_vmo_create_child": 2,
+    "zx_port_wait": 2,
+    "zx_process_start": 2,
+}
+
+_TABLE_LIMIT: Final = 120  # handles; beyond it more are closed than made
+
+
+class Generator:
+    """Makes steps for a *world*, all of which follow from *rng* and what is in the world."""
+
+    def __init__(self, world: World, rng: random.Random, excluded: frozenset[str] = frozenset()) -> None:
+        self.world = world
+        self.rng = rng
+        self.random = rng.random
+        self.number = 0
+        self.group_number = 0
+        names = [name for name in BY_NAME if name in IMPLEMENTED and name not in excluded]
+        self.calls = names
+        total = 0.0
+        self.cumulative = []
+        for name in names:
+            total += _WEIGHTS.get(name, 1)
+            self.cumulative.append(total)
+        self._by_type: dict[str, tuple[tuple[int, int], dict[int, list[int]], list[int]]] = {}
+
+    # Steps
+
+    def next(self) -> Step:
+        self.number += 1
+        n = self.number
+        world, random_ = self.world, self.random
+        groups = world.groups
+        chance = random_()
+        if len(groups) < 4 and not world.over:
+            self.group_number += 1
+            shared = random_() < 0.5
+            return ("spawn", n, f"g{self.group_number}", shared, 1 + self.rng.randrange(3) if shared else 1)
+        if chance < 0.03:
+            return ("run", n, self.rng.choice((1, 1000, MS, 50 * MS)))
+        if chance < 0.037:
+            return ("furnish", n, self.rng.choice(list(groups)))
+        if chance < 0.039:
+            return ("kill", n, self.rng.choice(list(groups)), self.rng.randrange(3))
+        actors = [actor for actor in world.actors.values() if actor.idle]
+        actor = actors[0] if random_() < 0.2 else self.rng.choice(actors)
+        return self.call(n, actor)
+
+    def call(self, n: int, actor: Actor) -> Step:
+        rng = self.rng
+        group = actor.group
+        handles = group.table.handles
+        name = rng.choices(self.calls, cum_weights=self.cumulative)[0]
+        if len(handles) > _TABLE_LIMIT and rng.random() < 0.4:
+            name = "zx_handle_close"
+        row = BY_NAME[name]
+        if rng.random() < 0.9:
+            row = self._prepared(group, row)
+        return ("call", n, actor.name, row.name, self.arguments(actor, row), rng.random() < 0.8)
+
+    def _prepared(self, group: Group, row: SyscallRow) -> SyscallRow:
+        """*row*, or where an object is missing that it needs, a call that makes one."""
+        by_type, _ = self._tables(group)
+        for param in row.params:
+            if param.objects and not param.optional and not any(type_ in by_type for type_ in param.objects):
+                makers = [name for type_ in param.objects for name in _MAKERS.get(type_, ()) if name in self.calls]
+                if makers:
+                    return self._prepared(group, BY_NAME[self.rng.choice(makers)])
+        return row
+
+    def arguments(self, actor: Actor, row: SyscallRow) -> tuple[Expression, ...]:
+        special = _ARGUMENTS.get(row.name)
+        if special is not None and self.random() < 0.85:
+            return special(self, actor)
+        counts: dict[str, int] = {}
+        arguments: list[Expression] = []
+        for index, param in enumerate(row.params):
+            arguments.append(self.argument(actor, row, param, index, counts))
+        return tuple(arguments)
+
+    def argument(
+        self, actor: Actor, row: SyscallRow, param: Param, index: int, counts: dict[str, int]
+    ) -> Expression:
+        if param.kind is Kind.HANDLE:
+            if param.optional and self.random() < 0.5:
+                return 0
+            return self.handle(actor, param.objects)
+        if param.kind is Kind.SCALAR:
+            if param.name in counts:
+                return counts[param.name]
+            if any(other.count == param.name or other.unit == param.name for other in row.params):
+                counts[param.name] = value = self.count()
+                return value
+            return self.scalar(actor, param.name, param.type, param.flags)
+        # A pointer
+        elements = 1
+        if param.count is not None:
+            if param.count not in counts:
+                counts[param.count] = self.count()
+            elements = counts[param.count]
+            if param.unit is not None:
+                elements *= counts.setdefault(param.unit, self.count())
+        chance = self.random()
+        if param.optional and chance < 0.25:
+            return 0
+        if chance < 0.9:
+            if param.kind is Kind.OUT:
+                return ("a", index * PAGE_SIZE % (SCRATCH_PAGES * PAGE_SIZE))
+            if param.type == "zx_futex_t":
+                return ("f", self.rng.randrange(4) * 4)
+            return self.buffer(actor, param.type, elements, index * PAGE_SIZE)
+        return self.address(actor)
+
+    # Numbers
+
+    def integer(self) -> int:
+        rng = self.rng
+        kind = rng.randrange(4)
+        if kind == 0:
+            return rng.getrandbits(64)
+        if kind == 1:
+            return rng.randrange(64)
+        return rng.choice(INTERESTING)
+
+    def count(self) -> int:
+        rng = self.rng
+        chance = rng.random()
+        if chance < 0.7:
+            return rng.choice((0, 1, 1, 2, 3, 4, 8, 8, 16, 24, 32))
+        if chance < 0.93:
+            return rng.choice((33, 64, 65, 100, 152, 256, 512, 1024, 4096))
+        return self.integer()
+
+    def pages(self) -> int:
+        """An offset or a size in memory."""
+        rng = self.rng
+        chance = rng.random()
+        if chance < 0.75:
+            return rng.choice((0, 0, 1, 1, 1, 2, 3, 4, 5, 8, 16, 33)) * PAGE_SIZE
+        if chance < 0.9:
+            return rng.randrange(20 * PAGE_SIZE)
+        return self.integer()
+
+    def time(self) -> Expression:
+        rng = self.rng
+        chance = rng.random()
+        if chance < 0.5:
+            return ("t", rng.choice((0, 1000, 500_000, MS, 5 * MS, 100 * MS)))
+        if chance < 0.7:
+            return ZX_TIME_INFINITE
+        return 0 if chance < 0.9 else self.integer()
+
+    def flags(self, family: str) -> int:
+        rng = self.rng
+        chance = rng.random()
+        values, bits = _family(family)
+        if chance < 0.3 or not values:
+            return 0
+        if chance < 0.75:
+            return rng.choice(values)
+        if chance < 0.93 and bits:
+            return rng.choice(values) | rng.choice(values)
+        return rng.choice(values) if chance < 0.97 else self.integer()
+
+    def scalar(self, actor: Actor, name: str, type_: str, flags: str | None = None) -> Expression:
+        rng = self.rng
+        if flags == "ZX_VM_":
+            return self.vm_options()
+        if flags is not None:
+            return self.flags(flags)
+        rule = _BY_TYPE.get(type_) or _BY_NAME.get(name)
+        if rule is not None:
+            return rule(self, actor)
+        if name == "options":
+            return 0 if rng.random() < 0.8 else self.integer()
+        return rng.randrange(8) if rng.random() < 0.6 else self.integer()
+
+    def vm_options(self) -> int:
+        rng = self.rng
+        options = rng.choice((1, 3, 3, 3, 3, 7, 5, 0))
+        chance = rng.random()
+        if chance < 0.4:
+            return options
+        if chance < 0.9:
+            return options | rng.choice(_VM_OPTIONS) | rng.choice(_VM_OPTIONS)
+        return rng.getrandbits(32)
+
+    # Handles
+
+    def _tables(self, group: Group) -> tuple[dict[int, list[int]], list[int]]:
+        """The handles of a group by type, and all of them."""
+        handles = group.table.handles
+        version = group.table._index, len(handles)
+        cached = self._by_type.get(group.name)
+        if cached is not None and cached[0] == version:
+            return cached[1], cached[2]
+        by_type: dict[int, list[int]] = {}
+        for value, handle in handles.items():
+            by_type.setdefault(handle.object.TYPE, []).append(value)
+        everything = list(handles)
+        self._by_type[group.name] = version, by_type, everything
+        return by_type, everything
+
+    def handle(self, actor: Actor, objects: tuple[int, ...] = ()) -> Expression:
+        """A handle, most often a valid one of the right type."""
+        rng = self.rng
+        group = actor.group
+        chance = rng.random()
+        if chance < 0.97:
+            by_type, everything = self._tables(group)
+            found: list[int] | None = None
+            if objects and chance < 0.92:
+                found = by_type.get(objects[0] if len(objects) == 1 else rng.choice(objects))
+            elif not objects and chance < 0.7:  # not always what there is most of
+                found = by_type[rng.choice(list(by_type))] if by_type else None
+            if not found:
+                found = everything
+            if found:
+                # The newest ones are the most likely to be of some use.
+                value = found[-1 - rng.randrange(min(4, len(found)))] if chance < 0.4 else rng.choice(found)
+                return self.reference(group, value)
+        if chance < 0.985:
+            return self.integer() | 3
+        return rng.choice((0, 0xFFFF_FFFF, 1, 3))
+
+    def reference(self, group: Group, value: int) -> Expression:
+        name = group.names.get(value)
+        return value if name is None else ("h", group.name, *name)
+
+    # Memory
+
+    def address(self, actor: Actor) -> Expression:
+        rng = self.rng
+        chance = rng.random()
+        if chance < 0.5:
+            return ("m", rng.randrange(64), rng.choice((0, 0, PAGE_SIZE, 8, rng.randrange(8 * PAGE_SIZE))))
+        if chance < 0.6:
+            return ("a", rng.randrange(SCRATCH_PAGES * PAGE_SIZE))
+        if chance < 0.7:
+            return ("f", PAGE_SIZE - rng.choice((1, 2, 4, 8)))
+        if chance < 0.85:
+            by_type, _ = self._tables(actor.group)
+            vmars = by_type.get(abi.ZX_OBJ_TYPE_VMAR)
+            if vmars:
+                return ("v", self.reference(actor.group, rng.choice(vmars)), self.pages())
+        return self.integer()
+
+    def buffer(self, actor: Actor, type_: str, elements: int, place: int) -> Expression:
+        """An address at which there are as many elements."""
+        place %= SCRATCH_PAGES * PAGE_SIZE
+        if type_ in STRUCTS:
+            struct = STRUCTS[type_]
+            data = b""
+            patches: list[tuple[int, int, Expression]] = []
+            for _ in range(min(elements, 6)):
+                patches += self.struct(actor, struct, len(data))
+                data += bytes(struct.SIZE)
+            return ("b", place, data, tuple(patches))
+        if type_ == "zx_handle_t":
+            count = min(elements, 12)
+            handles = tuple((4 * i, 4, self.handle(actor)) for i in range(count))
+            return ("b", place, bytes(4 * count), handles)
+        size = SCALARS[type_][0] if type_ in SCALARS else 1
+        return ("b", place, self.rng.randbytes(min(elements * size, 64)), ())
+
+    def struct(self, actor: Actor, struct: type[Struct], at: int) -> list[tuple[int, int, Expression]]:
+        """The members of a struct, as patches of a buffer in which it begins *at*."""
+        patches: list[tuple[int, int, Expression]] = []
+        for field in struct.fields:
+            if field.ctype in STRUCTS:
+                for i in range(field.count or 1):
+                    inner = STRUCTS[field.ctype]
+                    patches += self.struct(actor, inner, at + field.offset + i * inner.SIZE)
+                continue
+            if field.count is not None:
+                continue
+            place = at + field.offset
+            if field.ctype.endswith("*"):
+                value: Expression = ("a", self.rng.randrange(SCRATCH_PAGES) * PAGE_SIZE)
+                if self.random() < 0.1:
+                    value = self.address(actor)
+                patches.append((place, 8, value))
+            elif field.ctype == "zx_handle_t":
+                patches.append((place, 4, self.handle(actor)))
+            elif field.ctype in SCALARS:
+                value = self.scalar(actor, field.name, field.ctype, _FIELD_FLAGS.get(field.name))
+                patches.append((place, SCALARS[field.ctype][0], value))
+        return patches
+
+
+def _rights(g: Generator, actor: Actor) -> int:
+    chance = g.random()
+    if chance < 0.6:
+        return ZX_RIGHT_SAME_RIGHTS
+    return g.rng.getrandbits(32) & 0xFF_FFFF if chance < 0.9 else g.integer()
+
+
+def _signals(g: Generator, actor: Actor) -> int:
+    chance = g.random()
+    if chance < 0.35:
+        return 1 << g.rng.randrange(24, 32)
+    if chance < 0.8:
+        return 1 << g.rng.randrange(0, 12)
+    return g.rng.getrandbits(32)
+
+
+def _user_signals(g: Generator, actor: Actor) -> int:
+    chance = g.random()
+    if chance < 0.8:
+        return g.rng.getrandbits(8) << 24
+    return 0 if chance < 0.9 else g.rng.getrandbits(32)
+
+
+def _koid(g: Generator, actor: Actor) -> Expression:
+    return ("k", g.handle(actor)) if g.random() < 0.8 else g.rng.randrange(1000, 4000)
+
+
+def _code(g: Generator, actor: Actor) -> Expression:
+    return ("c", g.rng.randrange(6) * 16) if g.random() < 0.8 else g.address(actor)
+
+
+def _stack(g: Generator, actor: Actor) -> Expression:
+    return ("a", g.rng.randrange(SCRATCH_PAGES * PAGE_SIZE) & ~15)
+
+
+def _key(g: Generator, actor: Actor) -> int:
+    return g.rng.randrange(4)
+
+
+def _size(g: Generator, actor: Actor) -> int:
+    return g.pages()
+
+
+def _time(g: Generator, actor: Actor) -> Expression:
+    return g.time()
+
+
+def _address(g: Generator, actor: Actor) -> Expression:
+    return g.address(actor)
+
+
+def _small(g: Generator, actor: Actor) -> int:
+    return g.rng.choice((0, 0, 0, 1, 1, 2, 5, 0xFFFF_FFFF))
+
+
+Rule = Callable[[Generator, Actor], Any]
+
+_BY_TYPE: Final[dict[str, Rule]] = {
+    "zx_rights_t": _rights,
+    "zx_signals_t": _signals,
+    "zx_koid_t": _koid,
+    "zx_time_t": _time,
+    "zx_instant_mono_t": _time,
+    "zx_instant_boot_t": _time,
+    "zx_off_t": _size,
+    "zx_vaddr_t": _address,
+    "zx_paddr_t": _size,
+}
+_BY_NAME: Final[dict[str, Rule]] = {
+    "clear_mask": _user_signals,
+    "set_mask": _user_signals,
+    "koid": _koid,
+    "key": _key,
+    "entry": _code,
+    "thread_entry": _code,
+    "pc": _code,
+    "sp": _stack,
+    "stack": _stack,
+    "current_value": _small,
+    "new_value": _small,
+    "wake_count": _small,
+    "requeue_count": _small,
+    **dict.fromkeys(
+        "size len length offset vmo_offset vmar_offset src_offset aux_offset region_offset region_length seek".split(),
+        _size,
+    ),
+    **dict.fromkeys("addr address vaddr vector_table_ptr context".split(), _address),
+}
+# Members of structs whose values have names.
+_FIELD_FLAGS: Final = {"waitfor": None, "discipline": None, "access": "ZX_IOB_ACCESS_"}
+
+_VM_OPTIONS: Final = (
+    *(0, 0, 0, 0),
+    *(abi.ZX_VM_SPECIFIC, abi.ZX_VM_SPECIFIC_OVERWRITE, abi.ZX_VM_COMPACT, 0),
+    *(abi.ZX_VM_CAN_MAP_READ, abi.ZX_VM_CAN_MAP_WRITE, abi.ZX_VM_CAN_MAP_EXECUTE, abi.ZX_VM_CAN_MAP_SPECIFIC),
+    *(abi.ZX_VM_ALLOW_FAULTS, abi.ZX_VM_REQUIRE_NON_RESIZABLE, abi.ZX_VM_OFFSET_IS_UPPER_LIMIT),
+    *(abi.ZX_VM_FAULT_BEYOND_STREAM_SIZE, 12 << abi.ZX_VM_ALIGN_BASE, 20 << abi.ZX_VM_ALIGN_BASE),
+)
+
+_MAKERS: Final[dict[int, tuple[str, ...]]] = {
+    abi.ZX_OBJ_TYPE_BTI: ("zx_bti_create",),
+    abi.ZX_OBJ_TYPE_CHANNEL: ("zx_channel_create", "zx_task_create_exception_channel"),
+    abi.ZX_OBJ_TYPE_CLOCK: ("zx_clock_create",),
+    abi.ZX_OBJ_TYPE_COUNTER: ("zx_counter_create",),
+    abi.ZX_OBJ_TYPE_DEBUGLOG: ("zx_debuglog_create",),
+    abi.ZX_OBJ_TYPE_EVENT: ("zx_event_create",),
+    abi.ZX_OBJ_TYPE_EXCEPTION: ("zx_channel_read", "zx_thread_raise_exception"),
+    abi.ZX_OBJ_TYPE_FIFO: ("zx_fifo_create",),
+    abi.ZX_OBJ_TYPE_INTERRUPT: ("zx_interrupt_create",),
+    abi.ZX_OBJ_TYPE_IOB: ("zx_iob_create",),
+    abi.ZX_OBJ_TYPE_IOMMU: ("zx_iommu_create",),
+    abi.ZX_OBJ_TYPE_MSI: ("zx_msi_allocate",),
+    abi.ZX_OBJ_TYPE_PAGER: ("zx_pager_create",),
+    abi.ZX_OBJ_TYPE_PMT: ("zx_bti_pin",),
+    abi.ZX_OBJ_TYPE_PORT: ("zx_port_create",),
+    abi.ZX_OBJ_TYPE_PROFILE: ("zx_profile_create",),
+    abi.ZX_OBJ_TYPE_SAMPLER: ("zx_sampler_create",),
+    abi.ZX_OBJ_TYPE_SOCKET: ("zx_socket_create",),
+    abi.ZX_OBJ_TYPE_STREAM: ("zx_stream_create",),
+    abi.ZX_OBJ_TYPE_THREAD: ("zx_thread_create",),
+    abi.ZX_OBJ_TYPE_TIMER: ("zx_timer_create",),
+    abi.ZX_OBJ_TYPE_VMO: ("zx_vmo_create",),
+}
+
+_FAMILIES: dict[str, tuple[list[int], bool]] = {}
+
+
+def _family(prefix: str) -> tuple[list[int], bool]:
+    """The values of the constants of a family, and whether they are bits to be or-ed."""
+    known = _FAMILIES.get(prefix)
+    if known is None:
+        others = FAMILIES[prefix].others if prefix in FAMILIES else ()
+        values = [
+            value
+            for name, value in vars(abi).items()
+            if name.startswith(prefix) and isinstance(value, int) and not name.startswith(others or "-")
+        ]
+        known = _FAMILIES[prefix] = values, prefix in FAMILIES and FAMILIES[prefix].bits
+    return known
+
+
+# ---- Calls whose arguments have to go together ------------------------------------------------------------------------------
+
+
+def _map(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    """Into a region, in most cases to be read and written."""
+    options = g.vm_options()
+    specific = options & (abi.ZX_VM_SPECIFIC | abi.ZX_VM_SPECIFIC_OVERWRITE | abi.ZX_VM_OFFSET_IS_UPPER_LIMIT)
+    vmar, vmo = g.handle(actor, (abi.ZX_OBJ_TYPE_VMAR,)), g.handle(actor, (abi.ZX_OBJ_TYPE_VMO,))
+    return (vmar, options, g.pages() if specific else 0, vmo, g.pages(), g.pages(), ("a", 0))
+
+
+def _allocate(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    options = g.rng.choice(_VM_OPTIONS) | g.rng.choice((0x380, 0x3C0, 0x380, 0))
+    vmar = g.handle(actor, (abi.ZX_OBJ_TYPE_VMAR,))
+    offset = g.pages() if options & (abi.ZX_VM_SPECIFIC | abi.ZX_VM_OFFSET_IS_UPPER_LIMIT) else 0
+    return (vmar, options, offset, g.pages(), ("a", 0), ("a", PAGE_SIZE))
+
+
+def _in_vmar(*more: str) -> Rule:
+    """handle, then *more*: where "addr" is an address in the region."""
+
+    def arguments(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+        vmar = g.handle(actor, (abi.ZX_OBJ_TYPE_VMAR,))
+        known: dict[str, Callable[[], Expression]] = {
+            "addr": lambda: ("v", vmar, g.pages()) if g.random() < 0.6 else g.address(actor),
+            "size": g.pages,
+            "options": g.vm_options,
+            "op": lambda: g.flags("ZX_VMAR_OP_"),
+            "null": lambda: 0,
+            "close": lambda: 0 if g.random() < 0.5 else g.handle(actor),
+        }
+        return (vmar, *[known[name]() for name in more])
+
+    return arguments
+
+
+def _channel_call(struct_name: str) -> Rule:
+    struct = STRUCTS[struct_name]
+    etc = struct_name == "zx_channel_call_etc_args_t"
+
+    def arguments(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+        handles = g.rng.choice((0, 0, 1, 2))
+        kind = "zx_handle_disposition_t" if etc else "zx_handle_t"
+        values = {
+            "wr_bytes": ("b", PAGE_SIZE, g.rng.randbytes(16), ()),
+            "wr_handles": g.buffer(actor, kind, handles, 2 * PAGE_SIZE),
+            "rd_bytes": ("a", 3 * PAGE_SIZE),
+            "rd_handles": ("a", 4 * PAGE_SIZE),
+            "wr_num_bytes": g.rng.choice((4, 8, 16, 2)),
+            "wr_num_handles": handles,
+            "rd_num_bytes": g.rng.choice((0, 4, 16, 64)),
+            "rd_num_handles": g.rng.choice((0, 2, 8)),
+        }
+        patches = tuple(
+            (field.offset, 8 if field.ctype.endswith("*") else 4, values[field.name])
+            for field in struct.fields
+        )
+        args = ("b", 0, bytes(struct.SIZE), patches)
+        channel = g.handle(actor, (abi.ZX_OBJ_TYPE_CHANNEL,))
+        return (channel, 0, g.time(), args, ("a", 5 * PAGE_SIZE), ("a", 6 * PAGE_SIZE))
+
+    return arguments
+
+
+def _policy(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    rng = g.rng
+    count = rng.randrange(1, 4)
+    v2 = rng.random() < 0.7
+    data = b""
+    for _ in range(count):
+        data += rng.randrange(16).to_bytes(4, "little") + rng.randrange(5).to_bytes(4, "little")
+        if v2:
+            data += rng.randrange(2).to_bytes(4, "little")
+    topic = abi.ZX_JOB_POL_BASIC_V2 if v2 else abi.ZX_JOB_POL_BASIC_V1
+    job = g.handle(actor, (abi.ZX_OBJ_TYPE_JOB,))
+    return (job, rng.randrange(2), topic, ("b", 0, data, ()), count)
+
+
+def _property(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    size = g.rng.choice((1, 4, 8, 8, 32))
+    value = ("b", 0, g.rng.choice((bytes(size), g.rng.randrange(200000).to_bytes(size + 3, "little"))), ())
+    return (g.handle(actor), g.flags("ZX_PROP_"), value, size)
+
+
+_ARGUMENTS: Final[dict[str, Rule]] = {
+    "zx_vmar_map": _map,
+    "zx_vmar_allocate": _allocate,
+    "zx_vmar_unmap": _in_vmar("addr", "size"),
+    "zx_vmar_protect": _in_vmar("options", "addr", "size"),
+    "zx_vmar_op_range": _in_vmar("op", "addr", "size", "null", "null"),
+    "zx_vmar_unmap_handle_close_thread_exit": _in_vmar("addr", "size", "close"),
+    "zx_channel_call": _channel_call("zx_channel_call_args_t"),
+    "zx_channel_call_etc": _channel_call("zx_channel_call_etc_args_t"),
+    "zx_job_set_policy": _policy,
+    "zx_object_set_property": _property,
+}

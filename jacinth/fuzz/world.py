@@ -1,0 +1,436 @@
+"""A kernel with a few processes in it, and steps that happen to it: what the fuzzer does, and what its reproducers do again.
+
+A step is a tuple: its kind, its number, and what it takes. Numbers in a call are given as expressions that mean the same when
+other steps are left out:
+
+    7                        itself
+    ("h", table, step, k)    the k-th handle that appeared in a table during a step; -1 where it did not
+    ("a", offset)            an address in the calling thread's own scratch pages
+    ("m", index, offset)     an address in one of the mappings of the caller's process
+    ("v", handle, offset)    an address from the base of a VMAR on
+    ("c", offset)            an address in the page of machine code
+    ("k", handle)            a koid
+    ("t", ns)                a time so far from now
+    ("b", offset, data, patches)    an address in the scratch pages, where *data* is put before; *patches* are (offset, size,
+                             expression) to be put into it
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from jacinth.abi import BY_NAME, ZX_VM_PERM_EXECUTE, ZX_VM_PERM_READ, ZX_VM_PERM_WRITE, Status, ZxError
+from jacinth.api.kernel import Kernel
+from jacinth.kernel.handle import Handle, HandleTable
+from jacinth.kernel.job import JobDispatcher, JobState
+from jacinth.kernel.process import ProcessDispatcher, ProcessState
+from jacinth.kernel.thread import CHECKPOINT, ThreadDispatcher, ThreadState
+from jacinth.kernel.vm.vmar import VmAddressRegionDispatcher
+from jacinth.kernel.vm.vmo import PAGE_SIZE, VmObjectDispatcher
+from jacinth.kernel.wait import Waiter
+from jacinth.syscalls.door import TRAPS, Call
+
+if TYPE_CHECKING:
+    from jacinth.abi import SyscallRow
+    from jacinth.kernel.vm.aspace import VmAspace
+
+Expression = Any  # int, or one of the tuples above
+Step = tuple[Any, ...]
+
+MEMORY: Final = 32 << 20
+MASK: Final = (1 << 64) - 1
+
+SCRATCH_PAGES: Final = 8  # of each thread
+THREADS: Final = 3  # of a group, that have scratch pages
+FUTEX_PAGE: Final = SCRATCH_PAGES * THREADS  # the last one, in which nothing else is put
+_REGION_PAGES: Final = FUTEX_PAGE + 1
+_RW: Final = ZX_VM_PERM_READ | ZX_VM_PERM_WRITE
+
+BLOCKED: Final = "blocked"
+
+# What threads of machine code begin with, 16 bytes each.
+CODE: Final = b"".join(
+    bytes.fromhex(code).ljust(16, b"\xf4")
+    for code in (
+        "b9c8000000e2fe0f0b",  # count down, then an undefined instruction
+        "cc",  # a breakpoint
+        "31c00f05",  # a system call from elsewhere than the vDSO
+        "48890425000000000f0b",  # a write to nowhere
+        "b9002d3101e2fe",  # count for a while, then a privileged instruction
+        "50ebfd",  # push until the stack ends
+    )
+)
+
+
+class FuzzError(AssertionError):
+    """Something is not as it has to be."""
+
+
+class Actor:
+    """A thread that makes calls when it is told to."""
+
+    __slots__ = ("call", "group", "host", "name", "number", "posted", "thread", "waiter")
+
+    def __init__(self, name: str, group: Group, thread: ThreadDispatcher, number: int, host: bool) -> None:
+        self.name = name
+        self.group = group
+        self.thread = thread
+        self.number = number
+        self.host = host
+        self.call = Call(thread)
+        self.waiter: Waiter | None = None  # while it waits to be told
+        self.posted: tuple[SyscallRow, tuple[int, ...]] | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self.thread.state is not ThreadState.DEAD
+
+    @property
+    def idle(self) -> bool:
+        return self.host or (self.waiter is not None and self.posted is None and self.alive)
+
+
+class Group:
+    """The processes that share one handle table, and their actors."""
+
+    def __init__(self, name: str, process: ProcessDispatcher) -> None:
+        self.name = name
+        self.processes = [process]
+        self.shared = process.shared
+        self.table: HandleTable = process.handles
+        self.index = self.table._index
+        self.names: dict[int, tuple[int, int]] = {}
+        self.scratch = 0
+        self.code = 0
+        self.actors: list[Actor] = []
+
+    @property
+    def aspace(self) -> VmAspace:
+        return self.shared.aspace
+
+
+class World:
+    """A booted kernel and its actors. `do` carries out a step."""
+
+    def __init__(self, seed: int) -> None:
+        self.kernel = k = Kernel(seed=seed, virtual_time=True, memory=MEMORY, strict=True)
+        k.console = lambda data: None
+        k.engine.quantum = 5_000  # type: ignore[attr-defined]
+        self.step = 0
+        self.groups: dict[str, Group] = {}
+        self.actors: dict[str, Actor] = {}
+        self.values: dict[tuple[str, int, int], int] = {}  # of handles, by table, step and number
+        self.seen: Counter[tuple[str, int | str]] = Counter()
+        self.calls = 0
+        self.failed_call = False  # the last call ended at once, with an error
+        self.appeared = 0  # handles during the last step
+        host = Group("host", k.host.dispatcher)
+        self.groups["host"] = host
+        host.actors.append(Actor("host", host, k.host.thread, 0, True))
+        self.actors["host"] = host.actors[0]
+        self.zoo: JobDispatcher | None = None
+        if seed % 8:  # else somebody kills everything, sooner or later
+            host.table.close(k.host.root_job)
+        host.index = 0
+        self._see_handles()
+        self._furnish(host)
+
+    def close(self) -> None:
+        self.kernel.close()
+
+    @property
+    def over(self) -> bool:
+        """The root job is dead: nothing can begin any more."""
+        return self.kernel.root_job_dispatcher.state is not JobState.READY
+
+    # Steps
+
+    def do(self, step: Step) -> None:
+        """Carry out a step: ("call", n, actor, name, arguments, at once), ("run", n, ns), ("spawn", n, name, shared, processes),
+        ("furnish", n, group), ("kill", n, group, process).
+        """
+        self.step = step[1]
+        self.failed_call = False
+        getattr(self, "_do_" + step[0])(*step[2:])
+        self._see_handles()
+
+    def _do_call(self, actor_name: str, name: str, arguments: Iterable[Expression], at_once: bool) -> None:
+        actor = self.actors.get(actor_name)
+        if actor is None or not actor.idle:
+            return
+        row = BY_NAME[name]
+        values = [row.number, *[self.value(actor, argument) for argument in arguments]]
+        registers = tuple([*values, *[0] * (9 - len(values))])
+        self.calls += 1
+        if actor.host:
+            result = self._call_by_host(actor, row, registers)
+            self._result(row, result)
+            self.failed_call = isinstance(result, int) and result < 0
+            return
+        actor.posted = row, registers
+        assert actor.waiter is not None
+        actor.waiter.complete()
+        if at_once:
+            self._turn(20)
+
+    def _call_by_host(self, actor: Actor, row: SyscallRow, registers: tuple[int, ...]) -> int | str:
+        """A call that would wait is left at once, as if its thread were killed."""
+        thread = actor.thread
+        result: Any = TRAPS[row.number](actor.call, registers)
+        if result is None:
+            coroutine, thread.coroutine = thread.coroutine, None
+            assert coroutine is not None
+            try:
+                stop = coroutine.send(None)
+            except StopIteration as end:
+                result = end.value
+            else:
+                coroutine.close()
+                result = BLOCKED if isinstance(stop, Waiter) else 0
+        thread.attention = False
+        return result  # type: ignore[no-any-return]
+
+    def _result(self, row: SyscallRow, result: int | str) -> None:
+        self.seen[row.name, result if row.returns == "zx_status_t" else 0] += 1
+        if result == BLOCKED:
+            if not row.blocking:
+                raise FuzzError(f"{row.name} waits, and is no call that may")
+        elif row.returns == "zx_status_t" and result not in _STATUSES and row.name not in _COUNTING:
+            raise FuzzError(f"{row.name} answers {result!r}, which is no status")
+
+    async def _body(self, actor: Actor) -> None:
+        """What an actor's thread does: wait to be told, make the call."""
+        thread = actor.thread
+        while True:
+            actor.waiter = Waiter()
+            await actor.waiter
+            actor.waiter = None
+            assert actor.posted is not None
+            row, registers = actor.posted
+            actor.posted = None
+            body = thread.coroutine
+            result: Any = TRAPS[row.number](actor.call, registers)
+            if result is None:
+                pending, thread.coroutine = thread.coroutine, body
+                assert pending is not None
+                result = await pending
+            self._result(row, result)
+            if thread.attention:
+                await CHECKPOINT
+
+    def _turn(self, limit: int) -> None:
+        """Let everybody run who can, but nobody for ever."""
+        kernel = self.kernel
+        host = kernel.host.thread
+        while limit and kernel.ready:
+            limit -= 1
+            kernel.run_host(host, Waiter(deadline=1))
+
+    def _do_run(self, ns: int) -> None:
+        kernel = self.kernel
+        kernel.run_host(kernel.host.thread, Waiter(deadline=kernel.clock.now() + ns))
+        self._turn(5)
+
+    def _do_spawn(self, name: str, shared: bool, processes: int) -> None:
+        """A new group of processes with two threads each."""
+        if name in self.groups or not self._make_zoo():
+            return
+        assert self.zoo is not None
+        try:
+            process = ProcessDispatcher.create(self.zoo, b"fuzz", shareable=shared)
+        except ZxError:
+            return
+        group = Group(name, process)
+        try:
+            self._map_scratch(group)
+        except ZxError:
+            process.kill(0)
+            return
+        self.groups[name] = group
+        if shared:
+            try:
+                for _ in range(processes - 1):
+                    group.processes.append(ProcessDispatcher.create_shared(process, b"fuzz shared"))
+            except ZxError:
+                pass  # no memory
+        group.index = 0
+        for process in group.processes:
+            self._give(group, Handle(process, process.DEFAULT_RIGHTS))
+            region = VmAddressRegionDispatcher.root(process.root_vmar_aspace)
+            self._give(group, Handle(region, region.DEFAULT_RIGHTS))
+            for number in range(THREADS if len(group.processes) == 1 else 1):
+                self._start(group, process, first=number == 0)
+        self._furnish(group)
+
+    def _start(self, group: Group, process: ProcessDispatcher, first: bool) -> None:
+        thread = ThreadDispatcher.create(process, b"actor")
+        number = len(group.actors) % THREADS
+        actor = Actor(f"{group.name}.{len(group.actors)}", group, thread, number, False)
+        self._give(group, Handle(thread, thread.DEFAULT_RIGHTS))
+        try:
+            process.add_thread(thread, None, self._body(actor), first=first)
+        except ZxError:
+            return
+        group.actors.append(actor)
+        self.actors[actor.name] = actor
+
+    def _do_furnish(self, name: str) -> None:
+        group = self.groups.get(name)
+        if group is not None and group.shared.count:
+            self._furnish(group)
+
+    def _furnish(self, group: Group) -> None:
+        """Scratch pages where they have been unmapped, and the objects that are made by no call or are hard to come by."""
+        kernel = self.kernel
+        if not self._scratch_is_there(group):
+            try:
+                self._map_scratch(group)
+            except ZxError:
+                return  # no memory, or no room
+        if self._make_zoo():
+            assert self.zoo is not None
+            self._give(group, Handle(self.zoo, self.zoo.DEFAULT_RIGHTS))
+        host = kernel.host.dispatcher.handles
+        for value in (kernel.host.root_resource,):
+            handle = host.get(value)
+            if handle is not None and group.name != "host":
+                self._give(group, Handle(handle.object, handle.rights))
+        for other in self.groups.values():
+            if other is not group and other.processes[0].state is not ProcessState.DEAD:
+                for task in (other.processes[0], *[actor.thread for actor in other.actors[:1]]):
+                    self._give(group, Handle(task, task.DEFAULT_RIGHTS))
+
+    def _give(self, group: Group, handle: Handle) -> None:
+        group.table.add(handle)
+
+    def _do_kill(self, name: str, process: int) -> None:
+        group = self.groups.get(name)
+        if group is not None and name != "host":
+            group.processes[process % len(group.processes)].kill(-1)
+            self._turn(3)
+
+    def _make_zoo(self) -> bool:
+        """The job in which the processes are."""
+        zoo = self.zoo
+        if zoo is None or zoo.state is not JobState.READY:
+            if zoo is not None:
+                zoo.handle_count -= 1
+                if not zoo.handle_count:
+                    zoo.on_zero_handles()
+            self.zoo = None
+            try:
+                self.zoo = zoo = JobDispatcher.create(self.kernel.root_job_dispatcher)
+            except ZxError:
+                return False
+            zoo.handle_count += 1  # this one
+        return True
+
+    # Memory
+
+    def _map_scratch(self, group: Group) -> None:
+        """NO_MEMORY."""
+        for executable in (False, True):
+            vmo = VmObjectDispatcher.create(self.kernel, _REGION_PAGES * PAGE_SIZE)
+            handle = Handle(vmo, vmo.DEFAULT_RIGHTS)
+            try:
+                root = group.aspace.root_vmar
+                if executable:
+                    vmo.write(0, CODE)
+                    access = ZX_VM_PERM_READ | ZX_VM_PERM_EXECUTE
+                    group.code = root.map(0, vmo, 0, PAGE_SIZE, access).base
+                else:
+                    vmo.commit(0, _REGION_PAGES * PAGE_SIZE)
+                    group.scratch = root.map(0, vmo, 0, _REGION_PAGES * PAGE_SIZE, _RW).base
+            finally:
+                handle.close()
+
+    def _scratch_is_there(self, group: Group) -> bool:
+        try:
+            for page in (0, FUTEX_PAGE):
+                group.aspace.write_user(group.scratch + page * PAGE_SIZE, b"\0")
+            return True
+        except ZxError:
+            return False
+
+    # Expressions
+
+    def value(self, actor: Actor, expression: Expression) -> int:
+        """The number that an expression stands for now, in 64 bits."""
+        if isinstance(expression, int):
+            return expression & MASK
+        kind = expression[0]
+        group = actor.group
+        if kind == "h":
+            return self.values.get(expression[1:], 0xFFFF_FFFF)
+        if kind == "a":
+            return group.scratch + actor.number * SCRATCH_PAGES * PAGE_SIZE + expression[1]  # type: ignore[no-any-return]
+        if kind == "b":
+            return self._buffer(actor, *expression[1:])
+        if kind == "t":
+            return (self.kernel.clock.now() + expression[1]) & MASK  # type: ignore[no-any-return]
+        if kind == "c":
+            return group.code + expression[1]  # type: ignore[no-any-return]
+        if kind == "f":
+            return group.scratch + FUTEX_PAGE * PAGE_SIZE + expression[1]  # type: ignore[no-any-return]
+        if kind == "m":
+            mappings = list(group.aspace.mappings())
+            if not mappings:
+                return 0
+            mapping = mappings[expression[1] % len(mappings)]
+            return mapping.base + expression[2] % (mapping.size + 1)  # type: ignore[no-any-return]
+        handle = group.table.get(self.value(actor, expression[1]))
+        if kind == "k":
+            return 0 if handle is None else handle.object.koid
+        assert kind == "v", kind
+        if handle is None or not isinstance(handle.object, VmAddressRegionDispatcher):
+            return 0
+        return handle.object.region.base + expression[2] & MASK  # type: ignore[no-any-return]
+
+    def _buffer(
+        self, actor: Actor, offset: int, data: bytes, patches: tuple[tuple[int, int, Expression], ...]
+    ) -> int:
+        address = actor.group.scratch + actor.number * SCRATCH_PAGES * PAGE_SIZE + offset
+        if patches:
+            changed = bytearray(data)
+            for at, size, expression in patches:
+                value = self.value(actor, expression) & ((1 << size * 8) - 1)
+                changed[at : at + size] = value.to_bytes(size, "little")
+            data = bytes(changed)
+        try:
+            actor.group.aspace.write_user(address, data)
+        except ZxError:
+            pass  # somebody has unmapped or protected it
+        return address
+
+    # Handles
+
+    def _see_handles(self) -> None:
+        """Name the handles that have appeared, and forget groups whose processes are all dead."""
+        self.appeared = 0
+        dead = None
+        for group in self.groups.values():
+            table = group.table
+            last = table._index
+            if last != group.index:
+                number = 0
+                for index in range(group.index + 1, last + 1):
+                    value = (index ^ table._secret) << 2 | 3
+                    if value in table.handles:
+                        self.values[group.name, self.step, number] = value
+                        group.names[value] = self.step, number
+                        self.appeared += 1
+                    number += 1
+                group.index = last
+            if not group.shared.count:
+                dead = [*(dead or ()), group]
+        for group in dead or ():
+            del self.groups[group.name]
+            for actor in group.actors:
+                del self.actors[actor.name]
+
+
+_STATUSES: Final = frozenset(int(status) for status in Status)
+# They answer with a number where all is well.
+_COUNTING: Final = frozenset({"zx_debuglog_read"})
