@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench fuzz clean
 
 demo: $(READY)
 	$(BIN)/python -m jacinth.tools.demo
@@ -20,6 +20,16 @@ test: $(READY)
 bench: $(READY)
 	$(BIN)/python -m compileall -q jacinth
 	$(BIN)/python -m bench $(ONLY)
+
+# For a night: every core with episodes of its own. `make fuzz SEED=7` for other ones.
+SEED ?= 0
+fuzz: $(READY)
+	$(BIN)/python -m jacinth fuzz --calls 5000000 --seed $(SEED) --jobs $$(nproc)
+
+# For a night: every core with episodes of its own. `make fuzz SEED=7` for other ones.
+SEED ?= 0
+fuzz: $(READY)
+	$(BIN)/python -m jacinth fuzz --calls 5000000 --seed $(SEED) --jobs $$(nproc)
 
 # The lock file names what development was tested with; the package itself has lower bounds only.
 $(READY): pyproject.toml requirements-dev.txt

@@ -121,7 +121,9 @@ class Generator:
         by_type, _ = self._tables(group)
         for param in row.params:
             if param.objects and not param.optional and not any(type_ in by_type for type_ in param.objects):
-                makers = [name for type_ in param.objects for name in _MAKERS.get(type_, ()) if name in self.calls]
+                makers = [
+                    name for type_ in param.objects for name in _MAKERS.get(type_, ()) if name in self.calls
+                ]
                 if makers:
                     return self._prepared(group, BY_NAME[self.rng.choice(makers)])
         return row
@@ -129,12 +131,12 @@ class Generator:
     def arguments(self, actor: Actor, row: SyscallRow) -> tuple[Expression, ...]:
         special = _ARGUMENTS.get(row.name)
         if special is not None and self.random() < 0.85:
-            return special(self, actor)
+            arguments: tuple[Expression, ...] = special(self, actor)
+            return arguments
         counts: dict[str, int] = {}
-        arguments: list[Expression] = []
-        for index, param in enumerate(row.params):
-            arguments.append(self.argument(actor, row, param, index, counts))
-        return tuple(arguments)
+        return tuple(
+            [self.argument(actor, row, param, index, counts) for index, param in enumerate(row.params)]
+        )
 
     def argument(
         self, actor: Actor, row: SyscallRow, param: Param, index: int, counts: dict[str, int]
@@ -429,10 +431,22 @@ _BY_NAME: Final[dict[str, Rule]] = {
     "wake_count": _small,
     "requeue_count": _small,
     **dict.fromkeys(
-        "size len length offset vmo_offset vmar_offset src_offset aux_offset region_offset region_length seek".split(),
+        [
+            "size",
+            "len",
+            "length",
+            "offset",
+            "vmo_offset",
+            "vmar_offset",
+            "src_offset",
+            "aux_offset",
+            "region_offset",
+            "region_length",
+            "seek",
+        ],
         _size,
     ),
-    **dict.fromkeys("addr address vaddr vector_table_ptr context".split(), _address),
+    **dict.fromkeys(["addr", "address", "vaddr", "vector_table_ptr", "context"], _address),
 }
 # Members of structs whose values have names.
 _FIELD_FLAGS: Final = {"waitfor": None, "discipline": None, "access": "ZX_IOB_ACCESS_"}

@@ -18,7 +18,7 @@ other steps are left out:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from jacinth.abi import BY_NAME, ZX_VM_PERM_EXECUTE, ZX_VM_PERM_READ, ZX_VM_PERM_WRITE, Status, ZxError
@@ -126,6 +126,7 @@ class World:
         self.calls = 0
         self.failed_call = False  # the last call ended at once, with an error
         self.appeared = 0  # handles during the last step
+        self.log: Callable[[str], None] | None = None  # told of every step, for people
         host = Group("host", k.host.dispatcher)
         self.groups["host"] = host
         host.actors.append(Actor("host", host, k.host.thread, 0, True))
@@ -153,6 +154,8 @@ class World:
         """
         self.step = step[1]
         self.failed_call = False
+        if self.log is not None:
+            self.log(" ".join(map(str, step)))
         getattr(self, "_do_" + step[0])(*step[2:])
         self._see_handles()
 
@@ -162,7 +165,7 @@ class World:
             return
         row = BY_NAME[name]
         values = [row.number, *[self.value(actor, argument) for argument in arguments]]
-        registers = tuple([*values, *[0] * (9 - len(values))])
+        registers = (*values, *[0] * (9 - len(values)))
         self.calls += 1
         if actor.host:
             result = self._call_by_host(actor, row, registers)
@@ -193,6 +196,8 @@ class World:
         return result  # type: ignore[no-any-return]
 
     def _result(self, row: SyscallRow, result: int | str) -> None:
+        if self.log is not None:
+            self.log(f"    {row.name} = {result!s}")
         self.seen[row.name, result if row.returns == "zx_status_t" else 0] += 1
         if result == BLOCKED:
             if not row.blocking:
@@ -414,14 +419,12 @@ class World:
             table = group.table
             last = table._index
             if last != group.index:
-                number = 0
-                for index in range(group.index + 1, last + 1):
+                for number, index in enumerate(range(group.index + 1, last + 1)):
                     value = (index ^ table._secret) << 2 | 3
                     if value in table.handles:
                         self.values[group.name, self.step, number] = value
                         group.names[value] = self.step, number
                         self.appeared += 1
-                    number += 1
                 group.index = last
             if not group.shared.count:
                 dead = [*(dead or ()), group]

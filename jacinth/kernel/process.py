@@ -390,7 +390,8 @@ class ProcessDispatcher(TaskDispatcher):
         self.suspend_count -= 1
         if self.suspend_count == 0:
             for thread in self.threads():
-                thread.resume()
+                if thread.alive:
+                    thread.resume()
 
     # Policy
 

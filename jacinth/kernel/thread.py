@@ -426,9 +426,9 @@ class ThreadDispatcher(TaskDispatcher):
 
     def suspend(self) -> None:
         """One more suspend token: BAD_STATE for a dying thread. A thread that is not on a CPU stops at once."""
-        self.suspend_count += 1
         if self.state in (ThreadState.DYING, ThreadState.DEAD):
             raise ZxError(Status.BAD_STATE)
+        self.suspend_count += 1
         if self.state is ThreadState.RUNNING:
             if self is self.kernel.current or self.handling or self.in_exception is not None:
                 self.attention = True

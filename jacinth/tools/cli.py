@@ -226,3 +226,54 @@ def syscalls(only: str | None, markdown: bool) -> None:
         syscalls_table.show(only)
     else:
         click.echo(syscalls_table.text(only))
+
+
+_FUZZ_EPILOG = """\b
+Exit status: 0 no finding, 1 a finding, 130 Ctrl-C.
+
+\b
+  jacinth fuzz --calls 100000 --seed 1
+  jacinth fuzz --calls 5000000 --jobs 2
+"""
+
+
+@cli.command(epilog=_FUZZ_EPILOG)
+@click.option(
+    "--calls",
+    type=click.IntRange(1, 10**12),
+    default=100_000,
+    show_default=True,
+    metavar="N",
+    help="How many system calls to make, in episodes of 5000.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**64 - 1),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="What all chance follows from.",
+)
+@click.option(
+    "--check-every",
+    type=click.IntRange(1, 10**9),
+    default=25,
+    show_default=True,
+    metavar="N",
+    help="Look at everything in the kernel after so many steps.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N", help="CPUs to use."
+)
+@click.option(
+    "--reproducer", metavar="FILE", help="Where to write what repeats a finding  [default: fuzz-SEED.py]"
+)
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def fuzz(calls: int, seed: int, check_every: int, jobs: int, reproducer: str | None, quiet: bool) -> None:
+    """Make random system calls, and look for what must not happen."""
+    if reproducer is not None and (fault := _unwritable(reproducer)):
+        raise click.BadParameter(f"{reproducer}: {fault}", param_hint="--reproducer")
+    from jacinth.tools import fuzz as fuzzer
+
+    path = None if reproducer is None else Path(reproducer)
+    sys.exit(fuzzer.fuzz(fuzzer.Options(calls, seed, check_every, jobs, path, quiet)))
