@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -22,6 +23,10 @@ from jacinth.abi import (
     ZX_INFO_JOB_CHILDREN,
     ZX_INFO_JOB_PROCESSES,
     ZX_INFO_PROCESS,
+    ZX_INFO_PROCESS_FLAG_EXITED,
+    ZX_INFO_PROCESS_FLAG_STARTED,
+    ZX_INFO_PROCESS_THREADS,
+    ZX_INFO_THREAD,
     ZX_JOB_NO_CHILDREN,
     ZX_JOB_NO_JOBS,
     ZX_JOB_NO_PROCESSES,
@@ -33,12 +38,19 @@ from jacinth.abi import (
     ZX_RIGHT_INSPECT,
     ZX_RIGHT_SAME_RIGHTS,
     ZX_TASK_RETCODE_SYSCALL_KILL,
+    ZX_THREAD_STATE_BLOCKED_WAIT_ONE,
+    ZX_THREAD_STATE_DEAD,
+    ZX_THREAD_STATE_NEW,
+    ZX_THREAD_TERMINATED,
+    ZxError,
     zx_info_handle_basic_t,
     zx_info_handle_count_t,
     zx_info_job_t,
     zx_info_process_t,
+    zx_info_thread_t,
 )
 from jacinth.api.kernel import Kernel
+from jacinth.kernel.wait import Waiter
 
 _SETTINGS = settings(max_examples=25, stateful_step_count=40, deadline=None)
 _PICK = st.integers(0, 1 << 16)
@@ -164,136 +176,300 @@ class HandleTables(_Machine):
                 )
 
 
-@dataclass
-class _Group:
-    """Processes of one shared state, those that live."""
-
-    living: set[int] = field(default_factory=set)
-
-
-@dataclass
+@dataclass(eq=False)
 class _Job:
-    handle: int
+    handles: list[int]
+    koid: int
     parent: _Job | None
     dead: bool = False
-    jobs: list[_Job] = field(default_factory=list)
+    jobs: list[_Job] = field(default_factory=list)  # all that were ever made in it
+    processes: list[_Process] = field(default_factory=list)
+
+    @property
+    def exists(self) -> bool:
+        """Somebody refers to it: a handle, or what was made in it."""
+        return bool(self.handles) or any(one.exists for one in (*self.jobs, *self.processes))
+
+    @property
+    def listed(self) -> bool:
+        return not self.dead and self.exists
+
+
+@dataclass(eq=False)
+class _Group:
+    """Processes of one shared state."""
+
     processes: list[_Process] = field(default_factory=list)
 
 
 @dataclass(eq=False)
 class _Process:
-    handle: int
+    handles: list[int]
     koid: int
     job: _Job
     group: _Group | None
-    retcode: int | None = None
+    started: bool = False
+    retcode: int | None = None  # None while it is not dead
+    threads: list[_Thread] = field(default_factory=list)  # all that were ever made in it
+
+    @property
+    def exists(self) -> bool:
+        return bool(self.handles) or self.retcode is None or any(thread.exists for thread in self.threads)
+
+
+@dataclass(eq=False)
+class _Thread:
+    handles: list[int]
+    koid: int
+    process: _Process
+    state: int = ZX_THREAD_STATE_NEW
+    goes_on: Waiter | None = None  # what its body waits for
+
+    @property
+    def exists(self) -> bool:
+        return bool(self.handles) or self.running
+
+    @property
+    def running(self) -> bool:
+        return self.state == ZX_THREAD_STATE_BLOCKED_WAIT_ONE
+
+
+_Task = _Job | _Process | _Thread
+_T = TypeVar("_T", bound=_Task)
 
 
 class TaskTree(_Machine):
-    """Jobs, processes and shared processes, made and killed in any order. None has a thread; every handle is kept."""
+    """Jobs, processes, shared processes and threads, made, started, ended, killed and let go of in any order."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.root = self.k.root_job_dispatcher
+        self.keepers = self.root.keepers
         _, top = self.zx.zx_job_create(self.k.host.root_job, 0)
-        self.jobs = [_Job(top, None)]
+        self.top = _Job([top], self.koid(top), None)
+        self.jobs = [self.top]
         self.processes: list[_Process] = []
+        self.threads: list[_Thread] = []
+
+    def teardown(self) -> None:
+        """Without handles, and with every thread at its end, nothing is there any more."""
+        try:
+            for task in (*self.threads, *self.processes, *self.jobs):
+                assert self.zx.zx_handle_close_many(task.handles) == ZX_OK
+                task.handles.clear()
+            for thread in self.threads:
+                if thread.goes_on is not None:
+                    thread.goes_on.complete()
+            self.settle()
+            assert self.root.keepers == self.keepers
+            assert list(self.root.jobs()) == []
+        finally:
+            super().teardown()
 
     def koid(self, handle: int) -> int:
         return int(self.info(handle, ZX_INFO_HANDLE_BASIC, zx_info_handle_basic_t).koid)
 
-    def kill_process(self, process: _Process) -> None:
+    def object(self, task: _Task) -> Any:
+        handle = self.k.host.dispatcher.handles.get(task.handles[0])
+        assert handle is not None
+        return handle.object
+
+    def settle(self) -> None:
+        assert self.zx.zx_nanosleep(self.zx.zx_deadline_after(1_000_000)) == ZX_OK
+
+    @staticmethod
+    def held(tasks: Sequence[_T], pick: int) -> _T | None:
+        """One of those that there is a handle to."""
+        reachable = [task for task in tasks if task.handles]
+        return reachable[pick % len(reachable)] if reachable else None
+
+    # What happens in the model
+
+    def end_process(self, process: _Process, retcode: int) -> None:
         if process.retcode is None:
-            process.retcode = ZX_TASK_RETCODE_SYSCALL_KILL
-            process.job.processes.remove(process)
-            if process.group is not None:
-                process.group.living.discard(process.koid)
+            process.retcode = retcode
+            for thread in process.threads:
+                if thread.running:
+                    thread.state, thread.goes_on = ZX_THREAD_STATE_DEAD, None
 
     def kill_job(self, job: _Job) -> None:
-        for child in list(job.jobs):
+        for child in job.jobs:
             self.kill_job(child)
-        for process in list(job.processes):
-            self.kill_process(process)
-        if not job.dead:
-            job.dead = True
-            if job.parent is not None:
-                job.parent.jobs.remove(job)
+        for process in job.processes:
+            self.end_process(process, ZX_TASK_RETCODE_SYSCALL_KILL)
+        # A job that nobody refers to is not there to be killed; no one can ask for it either.
+        job.dead = True
+
+    # What is done
 
     @rule(pick=_PICK)
     def create_job(self, pick: int) -> None:
-        parent = self.jobs[pick % len(self.jobs)]
-        status, handle = self.zx.zx_job_create(parent.handle, 0)
+        parent = self.held(self.jobs, pick)
+        assert parent is not None
+        status, handle = self.zx.zx_job_create(parent.handles[0], 0)
         assert status == (ZX_ERR_BAD_STATE if parent.dead else ZX_OK)
         if status == ZX_OK:
-            job = _Job(handle, parent)
+            job = _Job([handle], self.koid(handle), parent)
             parent.jobs.append(job)
             self.jobs.append(job)
 
-    @rule(pick=_PICK, shared=st.booleans())
-    def create_process(self, pick: int, shared: bool) -> None:
-        job = self.jobs[pick % len(self.jobs)]
-        options = ZX_PROCESS_SHARED if shared else 0
-        status, handle, vmar = self.zx.zx_process_create(job.handle, b"p", options)
-        assert status == (ZX_ERR_BAD_STATE if job.dead else ZX_OK)
-        if status == ZX_OK:
-            self.add(handle, job, _Group() if shared else None)
-            assert self.zx.zx_handle_close(vmar) == ZX_OK
-
-    @precondition(lambda self: self.processes)
-    @rule(pick=_PICK)
-    def create_shared(self, pick: int) -> None:
-        prototype = self.processes[pick % len(self.processes)]
-        status, handle, vmar = self.zx.zx_process_create_shared(prototype.handle, 0, b"s")
-        if prototype.group is None:
-            assert status == ZX_ERR_INVALID_ARGS
-        elif not prototype.group.living or prototype.job.dead:
-            assert status == ZX_ERR_BAD_STATE
-        else:
-            assert status == ZX_OK
-            self.add(handle, prototype.job, prototype.group)
-            assert self.zx.zx_handle_close(vmar) == ZX_OK
-
-    def add(self, handle: int, job: _Job, group: _Group | None) -> None:
-        process = _Process(handle, self.koid(handle), job, group)
+    def add_process(self, handle: int, vmar: int, job: _Job, group: _Group | None) -> None:
+        process = _Process([handle], self.koid(handle), job, group)
         job.processes.append(process)
         self.processes.append(process)
         if group is not None:
-            group.living.add(process.koid)
+            group.processes.append(process)
+        assert self.zx.zx_handle_close(vmar) == ZX_OK
 
-    @precondition(lambda self: self.processes)
+    @rule(pick=_PICK, shared=st.booleans())
+    def create_process(self, pick: int, shared: bool) -> None:
+        job = self.held(self.jobs, pick)
+        assert job is not None
+        options = ZX_PROCESS_SHARED if shared else 0
+        status, handle, vmar = self.zx.zx_process_create(job.handles[0], b"p", options)
+        assert status == (ZX_ERR_BAD_STATE if job.dead else ZX_OK)
+        if status == ZX_OK:
+            self.add_process(handle, vmar, job, _Group() if shared else None)
+
+    @rule(pick=_PICK)
+    def create_shared(self, pick: int) -> None:
+        prototype = self.held(self.processes, pick)
+        if prototype is None:
+            return
+        status, handle, vmar = self.zx.zx_process_create_shared(prototype.handles[0], 0, b"s")
+        group = prototype.group
+        if group is None:
+            assert status == ZX_ERR_INVALID_ARGS
+        elif prototype.job.dead or all(process.retcode is not None for process in group.processes):
+            assert status == ZX_ERR_BAD_STATE
+        else:
+            assert status == ZX_OK
+            self.add_process(handle, vmar, prototype.job, group)
+
+    @rule(pick=_PICK)
+    def create_thread(self, pick: int) -> None:
+        process = self.held(self.processes, pick)
+        if process is None:
+            return
+        status, handle = self.zx.zx_thread_create(process.handles[0], b"t", 0)
+        assert status == ZX_OK  # in a dead process too, where it can never start
+        thread = _Thread([handle], self.koid(handle), process)
+        process.threads.append(thread)
+        self.threads.append(thread)
+
+    @rule(pick=_PICK)
+    def start_thread(self, pick: int) -> None:
+        thread = self.held(self.threads, pick)
+        if thread is None:
+            return
+        waiter = Waiter(reason=ZX_THREAD_STATE_BLOCKED_WAIT_ONE)
+
+        async def body() -> None:
+            await waiter
+
+        coroutine = body()
+        try:
+            self.object(thread).start_body(coroutine)
+        except ZxError as error:
+            coroutine.close()
+            assert error.status == ZX_ERR_BAD_STATE
+            assert thread.process.retcode is not None or thread.state != ZX_THREAD_STATE_NEW
+        else:
+            assert thread.process.retcode is None and thread.state == ZX_THREAD_STATE_NEW
+            thread.process.started = True
+            thread.state, thread.goes_on = ZX_THREAD_STATE_BLOCKED_WAIT_ONE, waiter
+            self.settle()
+
+    @rule(pick=_PICK)
+    def end_thread(self, pick: int) -> None:
+        """By itself: the last one takes its process with it."""
+        running = [thread for thread in self.threads if thread.running]
+        if not running:
+            return
+        thread = running[pick % len(running)]
+        assert thread.goes_on is not None
+        thread.goes_on.complete()
+        thread.state, thread.goes_on = ZX_THREAD_STATE_DEAD, None
+        self.settle()
+        if not any(other.running for other in thread.process.threads):
+            self.end_process(thread.process, 0)
+
     @rule(pick=_PICK)
     def kill_a_process(self, pick: int) -> None:
-        process = self.processes[pick % len(self.processes)]
-        assert self.zx.zx_task_kill(process.handle) == ZX_OK
-        self.kill_process(process)
+        process = self.held(self.processes, pick)
+        if process is not None:
+            assert self.zx.zx_task_kill(process.handles[0]) == ZX_OK
+            self.end_process(process, ZX_TASK_RETCODE_SYSCALL_KILL)
 
     @rule(pick=_PICK)
     def kill_a_job(self, pick: int) -> None:
-        job = self.jobs[pick % len(self.jobs)]
-        assert self.zx.zx_task_kill(job.handle) == ZX_OK
-        self.kill_job(job)
+        job = self.held(self.jobs[1:], pick)
+        if job is not None:
+            assert self.zx.zx_task_kill(job.handles[0]) == ZX_OK
+            if not job.dead:
+                self.kill_job(job)
+
+    @rule(pick=_PICK)
+    def duplicate(self, pick: int) -> None:
+        task = self.held([*self.jobs, *self.processes, *self.threads], pick)
+        assert task is not None
+        status, handle = self.zx.zx_handle_duplicate(task.handles[0], ZX_RIGHT_SAME_RIGHTS)
+        assert status == ZX_OK
+        task.handles.append(handle)
+
+    @rule(pick=_PICK)
+    def close(self, pick: int) -> None:
+        task = self.held([*self.jobs[1:], *self.processes, *self.threads], pick)
+        if task is None:
+            return
+        assert self.zx.zx_handle_close(task.handles.pop()) == ZX_OK
+        if isinstance(task, _Process) and not task.handles and not task.started:
+            self.end_process(task, 0)
+
+    # What must be true then
 
     @invariant()
     def the_tree_is_what_the_model_says(self) -> None:
+        assert self.root.keepers == self.keepers + 1  # the top job
         for job in self.jobs:
-            self.check_job(job)
+            if job.handles:
+                self.check_job(job)
         for process in self.processes:
-            info = self.info(process.handle, ZX_INFO_PROCESS, zx_info_process_t)
-            assert info.return_code == (process.retcode or 0)
-            signals = self.k.host.dispatcher.handles.get(process.handle).object.signals  # type: ignore[union-attr]
-            assert bool(signals & ZX_PROCESS_TERMINATED) == (process.retcode is not None)
+            if process.handles:
+                self.check_process(process)
+        for thread in self.threads:
+            if thread.handles:
+                info = self.info(thread.handles[0], ZX_INFO_THREAD, zx_info_thread_t)
+                assert info.state == thread.state
+                terminated = self.object(thread).signals & ZX_THREAD_TERMINATED
+                assert bool(terminated) == (thread.state == ZX_THREAD_STATE_DEAD)
+
+    def koids(self, handle: int, topic: int) -> list[int]:
+        status, data, actual, _ = self.zx.zx_object_get_info(handle, topic, 8 * 256)
+        assert status == ZX_OK
+        return [int.from_bytes(data[8 * i : 8 * i + 8], "little") for i in range(actual)]
 
     def check_job(self, job: _Job) -> None:
-        for topic, children in ((ZX_INFO_JOB_CHILDREN, job.jobs), (ZX_INFO_JOB_PROCESSES, job.processes)):
-            status, data, _, _ = self.zx.zx_object_get_info(job.handle, topic, 8 * 256)
-            assert status == ZX_OK
-            shown = [int.from_bytes(data[i : i + 8], "little") for i in range(0, len(data), 8)]
-            assert shown == [self.koid(child.handle) for child in children]  # type: ignore[attr-defined]
-        assert bool(self.info(job.handle, ZX_INFO_JOB, zx_info_job_t).exited) == job.dead
-        expected = 0 if job.jobs else ZX_JOB_NO_JOBS
-        expected |= 0 if job.processes else ZX_JOB_NO_PROCESSES
-        expected |= 0 if job.jobs or job.processes else ZX_JOB_NO_CHILDREN
+        jobs = [child.koid for child in job.jobs if child.listed]
+        processes = [process.koid for process in job.processes if process.retcode is None]
+        assert self.koids(job.handles[0], ZX_INFO_JOB_CHILDREN) == jobs
+        assert self.koids(job.handles[0], ZX_INFO_JOB_PROCESSES) == processes
+        assert bool(self.info(job.handles[0], ZX_INFO_JOB, zx_info_job_t).exited) == job.dead
+        expected = 0 if jobs else ZX_JOB_NO_JOBS
+        expected |= 0 if processes else ZX_JOB_NO_PROCESSES
+        expected |= 0 if jobs or processes else ZX_JOB_NO_CHILDREN
         expected |= ZX_JOB_TERMINATED if job.dead else 0
-        assert self.k.host.dispatcher.handles.get(job.handle).object.signals == expected  # type: ignore[union-attr]
+        assert self.object(job).signals == expected
+
+    def check_process(self, process: _Process) -> None:
+        info = self.info(process.handles[0], ZX_INFO_PROCESS, zx_info_process_t)
+        assert info.return_code == (process.retcode or 0)
+        dead = process.retcode is not None
+        assert bool(info.flags & ZX_INFO_PROCESS_FLAG_EXITED) == dead
+        assert bool(info.flags & ZX_INFO_PROCESS_FLAG_STARTED) == (process.started or dead)
+        assert bool(self.object(process).signals & ZX_PROCESS_TERMINATED) == dead
+        threads = [thread.koid for thread in process.threads if thread.running]
+        assert sorted(self.koids(process.handles[0], ZX_INFO_PROCESS_THREADS)) == threads
 
 
 TestHandleTables = HandleTables.TestCase
