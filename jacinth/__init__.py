@@ -5,12 +5,14 @@
 
 from jacinth.abi import Status, ZxError
 from jacinth.api.body import Body
+from jacinth.api.bti import Bti, Iommu, Pmt
 from jacinth.api.channel import Channel, HandleDisposition
 from jacinth.api.debuglog import DebugLog, DebugLogRecord, Resource
 from jacinth.api.event import Event, EventPair
 from jacinth.api.exception import Exception_
 from jacinth.api.fifo import Fifo
 from jacinth.api.flags import (
+    BtiOptions,
     CachePolicy,
     ClockId,
     ExceptionChannelOptions,
@@ -103,6 +105,8 @@ from jacinth.version import __version__
 __all__ = [
     "INFINITE",
     "Body",
+    "Bti",
+    "BtiOptions",
     "CachePolicy",
     "Channel",
     "ClockId",
@@ -126,6 +130,7 @@ __all__ = [
     "HandleOp",
     "Interrupt",
     "InterruptPacket",
+    "Iommu",
     "Job",
     "JobAction",
     "JobActionOverride",
@@ -136,6 +141,7 @@ __all__ = [
     "KernelDeadlock",
     "ObjType",
     "Packet",
+    "Pmt",
     "Port",
     "Process",
     "ProcessOptions",

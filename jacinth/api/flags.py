@@ -331,6 +331,16 @@ class VmoChildOptions(IntFlag):
     SNAPSHOT_MODIFIED = abi.ZX_VMO_CHILD_SNAPSHOT_MODIFIED
 
 
+class BtiOptions(IntFlag):
+    """ZX_BTI_*: what a device may do with pinned memory, and how its addresses are given."""
+
+    PERM_READ = abi.ZX_BTI_PERM_READ
+    PERM_WRITE = abi.ZX_BTI_PERM_WRITE
+    PERM_EXECUTE = abi.ZX_BTI_PERM_EXECUTE
+    COMPRESS = abi.ZX_BTI_COMPRESS
+    CONTIGUOUS = abi.ZX_BTI_CONTIGUOUS
+
+
 class VmoOp(IntEnum):
     """ZX_VMO_OP_*."""
 

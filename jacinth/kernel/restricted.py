@@ -68,8 +68,7 @@ class RestrictedState:
         self._thread = thread
         self.report_address = report_address
         self.vmo = VmObjectDispatcher.create(kernel, PAGE_SIZE)
-        self._place = self.vmo.pin() << PAGE_SHIFT
-        self.vmo.acquire()
+        self._place = self.vmo.pin(0, PAGE_SIZE)[0] << PAGE_SHIFT
         self._memory = kernel.memory
         self._view = kernel.memory.view
         self._code_frames = kernel.memory.code_frames
@@ -84,8 +83,7 @@ class RestrictedState:
         """No thread is bound to it any more. The VMO stays as long as anybody has it."""
         if self.machine is not None:
             self.machine.close()
-        self.vmo.unpin()
-        self.vmo.release()
+        self.vmo.unpin(0, PAGE_SIZE)
 
     # In
 

@@ -79,6 +79,39 @@ class PhysicalMemory:
         self.allocated += 1
         return frame
 
+    def allocate_run(self, count: int, alignment: int) -> int:
+        """*count* frames of zeroes, one after the other, the first one a multiple of *alignment* frames. Answers that one.
+
+        Raises OutOfMemory, also where there is room, but not together.
+        """
+        if self.before_allocate is not None:
+            self.before_allocate()
+        first = (self._next + alignment - 1) // alignment * alignment
+        if first + count <= self.frames:
+            self._free.extend(range(self._next, first))
+            self._next = first + count
+        else:
+            first = self._find_run(count, alignment)
+            taken = range(first, first + count)
+            self._free = [frame for frame in self._free if frame not in taken]
+            self._next = max(self._next, first + count)
+            self.view[first << 12 : (first + count) << 12] = bytes(count << 12)
+        self.allocated += count
+        return first
+
+    def _find_run(self, count: int, alignment: int) -> int:
+        """Where free frames, and those that were never handed out, have a run."""
+        free = sorted(self._free)
+        free.extend(range(self._next, self.frames))
+        start = 0
+        for index, frame in enumerate(free):
+            if index and frame != free[index - 1] + 1:
+                start = index
+            first = (free[start] + alignment - 1) // alignment * alignment
+            if frame - first + 1 >= count:
+                return first
+        raise OutOfMemory(f"no {count} free frames lie together")
+
     def _populate(self, frame: int) -> None:
         """Have the host find memory for some frames at once: 0.5 us each instead of 2.5 us when it is touched."""
         if self._populates:

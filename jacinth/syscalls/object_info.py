@@ -19,6 +19,7 @@ from jacinth.abi import (
     Struct,
     ZxError,
 )
+from jacinth.kernel.bti import BusTransactionInitiatorDispatcher
 from jacinth.kernel.interrupt import InterruptDispatcher
 from jacinth.kernel.ipc.socket import SocketDispatcher
 from jacinth.kernel.ipc.timer import TimerDispatcher
@@ -375,6 +376,11 @@ def _timer(call: Call, value: int) -> Record:
 
 
 # ---- The machine -----------------------------------------------------------------------------------------------------------
+
+
+@_topic(abi.ZX_INFO_BTI)
+def _bti(call: Call, value: int) -> Record:
+    return call.dispatcher(value, BusTransactionInitiatorDispatcher, ZX_RIGHT_INSPECT).info()
 
 
 @_topic(abi.ZX_INFO_INTERRUPT)

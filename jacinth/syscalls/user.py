@@ -12,7 +12,7 @@ import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from jacinth.abi import Status, Struct, ZxError
+from jacinth.abi import ZX_HANDLE_INVALID, Status, Struct, ZxError
 from jacinth.kernel.handle import Handle
 
 if TYPE_CHECKING:
@@ -139,6 +139,10 @@ class HandleOut(_Pointer):
     def give(self, handle: Handle) -> None:
         """*handle* is the caller's from now on."""
         self.handle = handle
+
+    def probe(self) -> None:
+        """INVALID_ARGS where a value cannot be stored, for calls that would have to undo more than the handle."""
+        self._store(ZX_HANDLE_INVALID)
 
     def _store(self, value: int) -> None:
         self.memory.write_user(self.address, value.to_bytes(4, "little"))

@@ -1,6 +1,6 @@
 """`zx_vmo_*`. Source: docs/reference/syscalls/vmo_*.md; order from zircon/kernel/lib/syscalls/vmo.cc.
 
-Missing: zx_vmo_create_contiguous and zx_vmo_create_physical, which need a bus and devices.
+Missing: zx_vmo_create_physical, which needs devices.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ from jacinth.abi import (
     Status,
     ZxError,
 )
+from jacinth.kernel.bti import BusTransactionInitiatorDispatcher
 from jacinth.kernel.handle import Handle
 from jacinth.kernel.resource import ResourceDispatcher
-from jacinth.kernel.vm.vmo import PAGE_MASK, VmObjectDispatcher, round_size
+from jacinth.kernel.vm.vmo import PAGE_MASK, PAGE_SHIFT, VmObjectDispatcher, round_size
 from jacinth.syscalls.door import Call, HandleOut, UserIn, UserInOut, UserOut, syscall
 
 # A large copy goes through the kernel in pieces.
@@ -68,6 +69,24 @@ def zx_vmo_create(call: Call, size: int, options: int, out: HandleOut) -> None:
     """
     call.check_policy(ZX_POL_NEW_VMO)
     vmo = VmObjectDispatcher.create(call.kernel, size, options)
+    out.make(vmo, vmo.initial_rights)
+
+
+@syscall
+def zx_vmo_create_contiguous(call: Call, bti: int, size: int, alignment_log2: int, out: HandleOut) -> None:
+    """Make a VMO whose pages are committed, lie one after the other in physical memory, and stay so.
+
+    The first one lies at a multiple of 2 to the *alignment_log2* bytes, where that is not 0.
+    Rights: MAP on bti.
+    Errors, in order: INVALID_ARGS no size, or an alignment of less than a page or more than 63; ACCESS_DENIED policy; BAD_HANDLE,
+    WRONG_TYPE, ACCESS_DENIED bti; OUT_OF_RANGE size; NO_MEMORY, also where free memory does not lie together.
+    """
+    alignment_log2 = alignment_log2 or PAGE_SHIFT
+    if not size or not PAGE_SHIFT <= alignment_log2 < 64:
+        raise ZxError(Status.INVALID_ARGS)
+    call.check_policy(ZX_POL_NEW_VMO)
+    call.dispatcher(bti, BusTransactionInitiatorDispatcher, ZX_RIGHT_MAP)
+    vmo = VmObjectDispatcher.create_contiguous(call.kernel, size, 1 << alignment_log2)
     out.make(vmo, vmo.initial_rights)
 
 

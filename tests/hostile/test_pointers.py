@@ -159,6 +159,8 @@ def test_a_bad_pointer_is_a_status_and_leaves_nothing_behind(w: World, name: str
             continue
         for kind, address in bad_addresses(w, param).items():
             what = f"{param.name} {kind}"
+            if kind == "half mapped" and (name, param.name) == ("zx_iommu_create", "desc"):
+                continue  # a single byte cannot be
             arguments = good_arguments(w, row)
             arguments[param.name] = address
             before = w.snapshot()

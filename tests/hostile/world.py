@@ -13,13 +13,16 @@ from jacinth.abi import (
     BY_NAME,
     SCALARS,
     STRUCTS,
+    ZX_BTI_PERM_READ,
     ZX_CHANNEL_READABLE,
     ZX_EXCEPTION_TARGET_JOB_DEBUGGER,
     ZX_EXCP_USER,
     ZX_HANDLE_OP_MOVE,
     ZX_INTERRUPT_VIRTUAL,
+    ZX_IOMMU_TYPE_STUB,
     ZX_JOB_POL_BASIC_V2,
     ZX_LOG_FLAG_READABLE,
+    ZX_OBJ_TYPE_BTI,
     ZX_OBJ_TYPE_CHANNEL,
     ZX_OBJ_TYPE_CLOCK,
     ZX_OBJ_TYPE_COUNTER,
@@ -28,7 +31,9 @@ from jacinth.abi import (
     ZX_OBJ_TYPE_EXCEPTION,
     ZX_OBJ_TYPE_FIFO,
     ZX_OBJ_TYPE_INTERRUPT,
+    ZX_OBJ_TYPE_IOMMU,
     ZX_OBJ_TYPE_JOB,
+    ZX_OBJ_TYPE_PMT,
     ZX_OBJ_TYPE_PORT,
     ZX_OBJ_TYPE_PROCESS,
     ZX_OBJ_TYPE_RESOURCE,
@@ -219,7 +224,30 @@ def _exception(w: World) -> int:
     return int(handles[0])
 
 
+def _iommu(w: World) -> int:
+    return int(w.zx.zx_iommu_create(w.k.host.root_resource, ZX_IOMMU_TYPE_STUB, b"\0")[1])
+
+
+def _bti(w: World) -> int:
+    return int(w.zx.zx_bti_create(_iommu(w), 0, 1)[1])
+
+
+def _committed(w: World) -> int:
+    vmo = w.make(ZX_OBJ_TYPE_VMO)
+    assert w.zx.zx_vmo_write(vmo, b"here", 0) == ZX_OK
+    return vmo
+
+
+def _pmt(w: World) -> int:
+    status, _, pmt = w.zx.zx_bti_pin(_bti(w), ZX_BTI_PERM_READ, w.make(ZX_OBJ_TYPE_VMO), 0, PAGE, 1)
+    assert status == ZX_OK
+    return int(pmt)
+
+
 _MAKERS: dict[int, Callable[[World], int]] = {
+    ZX_OBJ_TYPE_BTI: _bti,
+    ZX_OBJ_TYPE_IOMMU: _iommu,
+    ZX_OBJ_TYPE_PMT: _pmt,
     ZX_OBJ_TYPE_CHANNEL: lambda w: w.channel(b"12345678"),
     ZX_OBJ_TYPE_CLOCK: lambda w: int(w.zx.zx_clock_create(0, None)[1]),
     ZX_OBJ_TYPE_COUNTER: lambda w: int(w.zx.zx_counter_create(0)[1]),
@@ -378,6 +406,9 @@ _PARAM_TYPES = {
 
 # What makes a call succeed, where objects of the right types, addresses of pages and zeroes do not.
 RECIPES: dict[str, Callable[[World], dict[str, int]]] = {
+    "zx_bti_pin": lambda w: {"vmo": _committed(w), "options": ZX_BTI_PERM_READ, "size": PAGE, "num_addrs": 1},
+    "zx_iommu_create": lambda w: {"desc_size": 1},
+    "zx_vmo_create_contiguous": lambda w: {"size": PAGE},
     "zx_clock_create": lambda w: {"args": 0},
     "zx_clock_get_details": lambda w: {"options": 1 << 58},
     "zx_clock_update": lambda w: {"options": 1 << 58 | 1, "args": w.put(9, bytes(64))},

@@ -24,6 +24,7 @@ from jacinth.abi import (
     ZX_CACHE_POLICY_CACHED,
     ZX_CACHE_POLICY_MASK,
     ZX_DEFAULT_VMO_RIGHTS,
+    ZX_INFO_VMO_CONTIGUOUS,
     ZX_INFO_VMO_DISCARDABLE,
     ZX_INFO_VMO_IMMUTABLE,
     ZX_INFO_VMO_IS_COW_CLONE,
@@ -124,7 +125,7 @@ class PageList:
     is this list's alone and may be written.
     """
 
-    __slots__ = ("family", "memory", "pages", "pins", "size", "views", "zero_mapped")
+    __slots__ = ("contiguous", "family", "memory", "pages", "pinned", "size", "views", "zero_mapped")
 
     def __init__(self, memory: PhysicalMemory, size: int, family: CloneFamily) -> None:
         self.memory = memory
@@ -135,7 +136,9 @@ class PageList:
         self.views: dict[VmObjectDispatcher, None] = {}
         # Pages that some mapping may show as zeroes although they are not committed. Never iterated.
         self.zero_mapped: set[int] = set()
-        self.pins = 0  # while there are any, the kernel itself uses the frames: pages keep theirs
+        # Page -> how often it was pinned: it keeps its frame, which a device or the kernel itself uses.
+        self.pinned: dict[int, int] = {}
+        self.contiguous = False  # every page keeps its frame for life
 
     @property
     def has_relatives(self) -> bool:
@@ -209,10 +212,12 @@ class PageList:
     def remove(self, first: int, end: int) -> None:
         """Make the range zeroes that are not committed."""
         present = self.present(first, end)
-        if self.pins:
-            for page in present:
+        if self.pinned or self.contiguous:
+            kept = [page for page in present if self.contiguous or page in self.pinned]
+            for page in kept:
                 self.memory.write(self.pages[page], 0, bytes(PAGE_SIZE))
-        elif present:
+            present = [page for page in present if not self.contiguous and page not in self.pinned]
+        if present:
             self.changed(first, end)
             self._drop(present)
 
@@ -228,9 +233,22 @@ class PageList:
             self.changed(size >> PAGE_SHIFT, old >> PAGE_SHIFT)
             self._drop(self.present(size >> PAGE_SHIFT, old >> PAGE_SHIFT))
 
-    def check_unpinned(self) -> None:
-        """BAD_STATE while pages must keep their frames."""
-        if self.pins:
+    def pin(self, first: int, end: int) -> list[int]:
+        """Commit the range, and let it keep its frames until `unpin`. Answers them: NO_MEMORY."""
+        self.commit(first, end)
+        for page in range(first, end):
+            self.pinned[page] = self.pinned.get(page, 0) + 1
+        return [self.pages[page] for page in range(first, end)]
+
+    def unpin(self, first: int, end: int) -> None:
+        for page in range(first, end):
+            left = self.pinned.pop(page) - 1
+            if left:
+                self.pinned[page] = left
+
+    def check_unpinned(self, first: int = 0, end: int | None = None) -> None:
+        """BAD_STATE where a page of the range is pinned."""
+        if self.pinned and any(first <= page and (end is None or page < end) for page in self.pinned):
             raise ZxError(Status.BAD_STATE)
 
     def take(self, first: int, end: int) -> dict[int, int]:
@@ -394,6 +412,25 @@ class VmObjectDispatcher(SoloDispatcher):
         vmo._start_stream(size)
         return vmo
 
+    @classmethod
+    def create_contiguous(cls, kernel: Kernel, size: int, alignment: int) -> VmObjectDispatcher:
+        """A VMO of *size* bytes whose pages lie one after the other in physical memory, the first one at a multiple of
+        *alignment*, a power of two. They are committed and stay so. Errors, in order: OUT_OF_RANGE size; NO_MEMORY.
+        """
+        rounded = round_size(size)
+        count = rounded >> PAGE_SHIFT
+        if count > kernel.memory.frames - kernel.memory.allocated:
+            raise ZxError(Status.NO_MEMORY)
+        try:
+            first = kernel.memory.allocate_run(count, alignment >> PAGE_SHIFT)
+        except OutOfMemory:
+            raise ZxError(Status.NO_MEMORY) from None
+        vmo = cls(kernel, PageList(kernel.memory, rounded, CloneFamily()))
+        vmo.pages.contiguous = True
+        vmo.pages.pages = {page: first + page for page in range(count)}
+        vmo._start_stream(size)
+        return vmo
+
     @property
     def name(self) -> bytes:
         return self._name
@@ -495,7 +532,8 @@ class VmObjectDispatcher(SoloDispatcher):
     def set_size(self, size: int) -> None:
         """Grow or shrink, and let all of it be content.
 
-        Errors, in order: OUT_OF_RANGE beyond 64 bits; UNAVAILABLE not resizable; OUT_OF_RANGE too large.
+        Errors, in order: OUT_OF_RANGE beyond 64 bits; UNAVAILABLE not resizable; OUT_OF_RANGE too large;
+        BAD_STATE pinned pages that would go.
         """
         rounded = round_up(size)
         if rounded > UINT64_MAX:
@@ -504,6 +542,7 @@ class VmObjectDispatcher(SoloDispatcher):
             raise ZxError(Status.UNAVAILABLE)
         if rounded > MAX_SIZE:
             raise ZxError(Status.OUT_OF_RANGE)
+        self.pages.check_unpinned(rounded >> PAGE_SHIFT)
         stream = self.keep_stream()
         self.pages.resize(rounded)
         self._zero(size, rounded - size)
@@ -587,14 +626,20 @@ class VmObjectDispatcher(SoloDispatcher):
             raise ZxError(Status.OUT_OF_RANGE)
         return self._page_range(offset, size)
 
-    def pin(self) -> int:
-        """Commit a VMO of one page, and let it keep its frame until `unpin`. Answers the frame: NO_MEMORY."""
-        frame = self.pages.frame_for_write(self.start >> PAGE_SHIFT)
-        self.pages.pins += 1
-        return frame
+    def pin(self, offset: int, size: int) -> list[int]:
+        """Commit whole pages, and keep them and the VMO until `unpin` of the same range.
 
-    def unpin(self) -> None:
-        self.pages.pins -= 1
+        Answers their frames. Errors, in order: OUT_OF_RANGE; NO_MEMORY.
+        """
+        if offset + size > self.size:
+            raise ZxError(Status.OUT_OF_RANGE)
+        frames = self.pages.pin(*self._page_range(offset, size))
+        self.acquire()
+        return frames
+
+    def unpin(self, offset: int, size: int) -> None:
+        self.pages.unpin(*self._page_range(offset, size))
+        self.release()
 
     def commit(self, offset: int, size: int) -> None:
         """Give the pages of the range frames of their own: OUT_OF_RANGE, NO_MEMORY."""
@@ -604,19 +649,19 @@ class VmObjectDispatcher(SoloDispatcher):
     def decommit(self, offset: int, size: int) -> None:
         """Make the pages of the range zero, and free them.
 
-        Errors, in order: OUT_OF_RANGE; NOT_SUPPORTED a VMO that is, or has, a snapshot; INVALID_ARGS not
+        Errors, in order: OUT_OF_RANGE; NOT_SUPPORTED a VMO that is, or has, a snapshot, or is contiguous; INVALID_ARGS not
         whole pages; BAD_STATE pinned.
         """
         if offset + size > self.size:
             raise ZxError(Status.OUT_OF_RANGE)
         if not size:
             return
-        if self.pages.has_relatives:
+        if self.pages.has_relatives or self.pages.contiguous:
             raise ZxError(Status.NOT_SUPPORTED)
         if (offset | size) & PAGE_MASK:
             raise ZxError(Status.INVALID_ARGS)
-        self.pages.check_unpinned()
         first, end = self._page_range(offset, size)
+        self.pages.check_unpinned(first, end)
         self.pages.remove(first, end)
 
     def zero(self, offset: int, size: int) -> None:
@@ -657,12 +702,14 @@ class VmObjectDispatcher(SoloDispatcher):
     def transfer(self, offset: int, source: VmObjectDispatcher, source_offset: int, size: int) -> None:
         """Move whole pages from *source* to here; its range is zero then.
 
-        Errors, in order: OUT_OF_RANGE; BAD_STATE one of them pinned; NO_MEMORY.
+        Errors, in order: OUT_OF_RANGE; NOT_SUPPORTED contiguous; BAD_STATE pinned pages; NO_MEMORY.
         """
         if source_offset + size > source.size or offset + size > self.size:
             raise ZxError(Status.OUT_OF_RANGE)
-        source.pages.check_unpinned()
-        self.pages.check_unpinned()
+        if source.pages.contiguous or self.pages.contiguous:
+            raise ZxError(Status.NOT_SUPPORTED)
+        source.pages.check_unpinned(*source._page_range(source_offset, size))
+        self.pages.check_unpinned(*self._page_range(offset, size))
         taken = source.pages.take(*source._page_range(source_offset, size))
         self.pages.supply(*self._page_range(offset, size), taken)
 
@@ -697,7 +744,7 @@ class VmObjectDispatcher(SoloDispatcher):
             or self.mappings
             or self.children
             or self.parent is not None
-            or self.pages.pins
+            or self.pages.pinned
         ):
             raise ZxError(Status.BAD_STATE)
         self.cache_policy = policy
@@ -712,7 +759,7 @@ class VmObjectDispatcher(SoloDispatcher):
         Slice: INVALID_ARGS offset or beyond this VMO; NOT_SUPPORTED resizable; BAD_STATE not cached.
         Reference: INVALID_ARGS a range; NOT_SUPPORTED of a slice, or resizable of one that is not; BAD_STATE
         not cached. Snapshots, all three kinds of which are full ones here: INVALID_ARGS offset; OUT_OF_RANGE;
-        BAD_STATE not cached; NOT_SUPPORTED of a slice; BAD_STATE pinned.
+        BAD_STATE not cached; NOT_SUPPORTED of a slice; INVALID_ARGS contiguous; BAD_STATE pinned.
         """
         rounded = round_size(size)
         if self.discardable:
@@ -772,6 +819,8 @@ class VmObjectDispatcher(SoloDispatcher):
         self._check_cached()
         if self.slice:
             raise ZxError(Status.NOT_SUPPORTED)
+        if self.pages.contiguous:
+            raise ZxError(Status.INVALID_ARGS)
         self.pages.check_unpinned()
         return VmObjectDispatcher(
             self.kernel, self.pages.clone(offset >> PAGE_SHIFT, (offset + size) >> PAGE_SHIFT)
@@ -801,6 +850,8 @@ class VmObjectDispatcher(SoloDispatcher):
             flags |= ZX_INFO_VMO_RESIZABLE
         if self.discardable:
             flags |= ZX_INFO_VMO_DISCARDABLE
+        if self.pages.contiguous:
+            flags |= ZX_INFO_VMO_CONTIGUOUS
         if self.immutable:
             flags |= ZX_INFO_VMO_IMMUTABLE
         if self.parent is not None and not self.reference:
