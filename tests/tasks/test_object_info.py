@@ -57,6 +57,7 @@ TOPICS = [
     Topic("ZX_INFO_HANDLE_BASIC", "event", abi.zx_info_handle_basic_t, 0),
     Topic("ZX_INFO_HANDLE_COUNT", "event", abi.zx_info_handle_count_t, INSPECT),
     Topic("ZX_INFO_HANDLE_TABLE", "process", abi.zx_info_handle_extended_t, TABLE, many=True),
+    Topic("ZX_INFO_BTI", "bti", abi.zx_info_bti_t, INSPECT),
     Topic("ZX_INFO_INTERRUPT", "interrupt", abi.zx_info_interrupt_t, INSPECT),
     Topic("ZX_INFO_JOB", "job", abi.zx_info_job_t, INSPECT),
     Topic("ZX_INFO_JOB_CHILDREN", "job", None, ENUMERATE, many=True),
@@ -148,6 +149,11 @@ class Zoo:
                 return int(calls.ok(zx.zx_socket_create(0))[0])
             case "timer":
                 return int(calls.ok(zx.zx_timer_create(0, abi.ZX_CLOCK_MONOTONIC)))
+            case "bti":
+                iommu = calls.ok(zx.zx_iommu_create(calls.k.host.root_resource, abi.ZX_IOMMU_TYPE_STUB, b"\0"))
+                bti = calls.ok(zx.zx_bti_create(iommu, 0, 0))
+                calls.close(iommu)
+                return int(bti)
             case "interrupt":
                 options = abi.ZX_INTERRUPT_VIRTUAL
                 return int(calls.ok(zx.zx_interrupt_create(abi.ZX_HANDLE_INVALID, 0, options)))
