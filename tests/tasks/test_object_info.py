@@ -150,7 +150,8 @@ class Zoo:
             case "timer":
                 return int(calls.ok(zx.zx_timer_create(0, abi.ZX_CLOCK_MONOTONIC)))
             case "bti":
-                iommu = calls.ok(zx.zx_iommu_create(calls.k.host.root_resource, abi.ZX_IOMMU_TYPE_STUB, b"\0"))
+                root = calls.k.host.root_resource
+                iommu = calls.ok(zx.zx_iommu_create(root, abi.ZX_IOMMU_TYPE_STUB, b"\0"))
                 bti = calls.ok(zx.zx_bti_create(iommu, 0, 0))
                 calls.close(iommu)
                 return int(bti)
