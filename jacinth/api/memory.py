@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from jacinth.abi import (
     ZX_HANDLE_INVALID,
     ZX_INFO_VMAR,
     ZX_INFO_VMAR_MAPS,
     ZX_INFO_VMO,
+    ZX_RIGHT_READ,
+    ZxError,
     zx_info_maps_t,
     zx_info_vmar_t,
     zx_info_vmo_t,
@@ -17,9 +19,12 @@ from jacinth.abi import (
 from jacinth.api.caller import C, member, resolve
 from jacinth.api.flags import ObjType, VmarFlags, VmarOp, VmoOp, VmoOptions
 from jacinth.api.handle import Handle, check, values
+from jacinth.kernel.vm.vmo import VmObjectDispatcher
 
 if TYPE_CHECKING:
     from jacinth.api.debuglog import Resource
+
+_WRITABLE: Final = 1  # inspect.BufferFlags.WRITABLE, which Python 3.11 does not have
 
 
 class Vmo(Handle[C]):
@@ -57,6 +62,29 @@ class Vmo(Handle[C]):
         Rights: WRITE. Raises ZxOutOfRange, ZxBadState where it is not cached, ZxNoMemory.
         """
         check(self._caller.sys.zx_vmo_write(self.raw, data, offset))
+
+    @member
+    def view(self) -> memoryview:
+        """All its pages as they are, without a copy: what a program writes shows in the view at once.
+
+        It is read-only. While there is one, pages keep their memory: decommitting, shrinking, moving pages and snapshots
+        raise ZxBadState. From Python 3.12 on, `memoryview(vmo)` is the same. Rights: READ. Raises ZxBadState where a page
+        is not committed, ZxNoMemory.
+        """
+        return self._view()
+
+    def _view(self) -> memoryview:
+        try:
+            return self._caller.sys.call.dispatcher(self.raw, VmObjectDispatcher, ZX_RIGHT_READ).window()
+        except ZxError as error:
+            check(error.status)
+            raise
+
+    def __buffer__(self, flags: int) -> memoryview:
+        """`memoryview(vmo)` and its like: see `view`. Raises BufferError for a buffer that is to be written to."""
+        if flags & _WRITABLE:
+            raise BufferError("a view of a VMO is read-only")
+        return self._view()
 
     @property
     def size(self) -> int:

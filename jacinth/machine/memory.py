@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 PAGE_SIZE: Final = 4096
@@ -142,6 +142,26 @@ class PhysicalMemory:
         start = (frame << 12) + offset
         self.view[start : start + len(data)] = data
 
+    def window(self, frames: Sequence[int]) -> mmap.mmap:
+        """The frames once more in this host process, one behind the other, for reading. What is written to them shows there.
+
+        Raises OSError where the host has no room for it.
+        """
+        region = mmap.mmap(-1, len(frames) << 12)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(region))
+        first = 0
+        for end in range(1, len(frames) + 1):
+            if end < len(frames) and frames[end] == frames[end - 1] + 1:
+                continue
+            place = start + (first << 12)
+            flags = mmap.MAP_SHARED | _MAP_FIXED
+            mapped = _mmap(place, (end - first) << 12, mmap.PROT_READ, flags, self.fd, frames[first] << 12)
+            if mapped != place:
+                error = ctypes.get_errno()
+                raise OSError(error, os.strerror(error))
+            first = end
+        return region
+
     def allocate_table(self) -> int:
         """A frame of zeroes for a page table. Raises OutOfMemory."""
         if self._free_tables:
@@ -185,6 +205,18 @@ class PhysicalMemory:
         if self.drop_code is not None:
             self.drop_code(frame)
 
+
+_MAP_FIXED: Final = 0x10
+_mmap = ctypes.CDLL(None, use_errno=True).mmap
+_mmap.restype = ctypes.c_void_p
+_mmap.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_long,
+]
 
 _PUNCH_HOLE: Final = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 _fallocate = ctypes.CDLL(None, use_errno=True).fallocate

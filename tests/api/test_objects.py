@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from jacinth import (
@@ -227,6 +229,93 @@ def test_a_vmo_is_read_written_and_cloned(k: Kernel) -> None:
     assert vmo.size == PAGE and vmo.stream_size == 5
     with pytest.raises(ZxOutOfRange):
         vmo.read(PAGE, 1)
+
+
+def committed(pages: int, options: int = 0) -> Vmo[Kernel]:
+    vmo = Vmo.create(pages * PAGE, options)
+    vmo.op_range(VmoOp.COMMIT, 0, pages * PAGE)
+    return vmo
+
+
+def test_a_view_shows_what_is_written_later(k: Kernel) -> None:
+    vmo = committed(3)
+    view = vmo.view()
+    assert len(view) == 3 * PAGE and view.readonly and view.tobytes() == bytes(3 * PAGE)
+    vmo.write(b"across", PAGE - 3)
+    assert view[PAGE - 3 : PAGE + 3] == b"across"
+    with pytest.raises(TypeError):
+        view[0] = 1
+
+
+def test_a_view_joins_pages_wherever_their_memory_is(k: Kernel) -> None:
+    vmo = Vmo.create(4 * PAGE)
+    others = []
+    for page in (2, 0, 3, 1):
+        vmo.write(bytes([page + 1]) * PAGE, page * PAGE)
+        others.append(committed(1))
+    assert vmo.view().tobytes() == vmo.read(0, 4 * PAGE)
+    piece = vmo.create_child(VmoChildOptions.SLICE, PAGE, 2 * PAGE)
+    assert piece.view().tobytes() == b"\2" * PAGE + b"\3" * PAGE
+
+
+def test_only_what_is_committed_can_be_viewed(k: Kernel) -> None:
+    vmo = Vmo.create(2 * PAGE)
+    vmo.write(b"one page")
+    with pytest.raises(ZxBadState):
+        vmo.view()
+    assert len(Vmo.create(0).view()) == 0
+    secret = committed(1).replace(Rights.WRITE)
+    with pytest.raises(ZxAccessDenied):
+        secret.view()
+
+
+def test_pages_keep_their_memory_while_they_are_viewed(k: Kernel) -> None:
+    vmo = committed(2, VmoOptions.RESIZABLE)
+    view = vmo.view()
+    for forbidden in (
+        lambda: vmo.op_range(VmoOp.DECOMMIT, 0, PAGE),
+        lambda: vmo.set_size(PAGE),
+        lambda: vmo.create_child(VmoChildOptions.SNAPSHOT, 0, PAGE),
+    ):
+        with pytest.raises(ZxBadState):
+            forbidden()
+    vmo.write(b"x")
+    vmo.op_range(VmoOp.ZERO, 0, PAGE)
+    assert view[0] == 0
+    vmo.set_size(3 * PAGE)
+    del view
+    vmo.op_range(VmoOp.DECOMMIT, 0, PAGE)
+    vmo.set_size(PAGE)
+
+
+def test_a_view_outlives_the_handle_and_then_the_memory_is_free(k: Kernel) -> None:
+    before = k.memory.allocated
+    vmo = committed(2)
+    vmo.write(b"still here")
+    view = vmo.view()
+    vmo.close()
+    assert view[:10] == b"still here" and k.memory.allocated == before + 2
+    del view
+    assert k.memory.allocated == before
+
+
+def test_a_view_is_of_the_vmo_alone_though_a_snapshot_shared_its_pages(k: Kernel) -> None:
+    vmo = committed(1)
+    vmo.write(b"old")
+    child = vmo.create_child(VmoChildOptions.SNAPSHOT, 0, PAGE)
+    view = vmo.view()
+    vmo.write(b"new")
+    assert view[:3] == b"new" and child.read(0, 3) == b"old"
+
+
+def test_a_view_is_what_the_buffer_protocol_gives(k: Kernel) -> None:
+    vmo = committed(1)
+    vmo.write(b"data")
+    assert vmo.__buffer__(0)[:4] == b"data"
+    with pytest.raises(BufferError):
+        vmo.__buffer__(1)
+    if sys.version_info >= (3, 12):
+        assert memoryview(vmo)[:4] == b"data"
 
 
 def test_pages_move_between_vmos(k: Kernel) -> None:

@@ -16,6 +16,7 @@ Source: zircon/kernel/vm/{vm_object_paged,vm_cow_pages}.cc, zircon/kernel/object
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -640,6 +641,26 @@ class VmObjectDispatcher(SoloDispatcher):
     def unpin(self, offset: int, size: int) -> None:
         self.pages.unpin(*self._page_range(offset, size))
         self.release()
+
+    def window(self) -> memoryview:
+        """All its pages, for the host to look at. They keep their frames, and the VMO stays, until the view is gone.
+
+        BAD_STATE where a page is not committed; NO_MEMORY for one that a snapshot shares. OSError as the memory's own.
+        """
+        size = self.size
+        first, end = self._page_range(0, size)
+        if len(self.pages.present(first, end)) < end - first:
+            raise ZxError(Status.BAD_STATE)
+        if not size:
+            return memoryview(b"")
+        frames = self.pin(0, size)
+        try:
+            window = self.pages.memory.window(frames)
+        except OSError:
+            self.unpin(0, size)
+            raise
+        weakref.finalize(window, self.unpin, 0, size).atexit = False
+        return memoryview(window).toreadonly()
 
     def commit(self, offset: int, size: int) -> None:
         """Give the pages of the range frames of their own: OUT_OF_RANGE, NO_MEMORY."""
