@@ -1,4 +1,4 @@
-"""`make bench [ONLY=host,guest,shell,tasks]`: prints a line for each measurement, and how it stands to its target."""
+"""`make bench [ONLY=host,events,guest,shell,tasks]`: prints a line for each measurement, and how it stands to its target."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import guest, host, shell, tasks
+from bench import events, guest, host, shell, tasks
 from bench.row import Row
 from jacinth.tools.cc import CompileError, find_compiler
 
@@ -17,11 +17,15 @@ def _all(only: set[str], directory: Path) -> Iterator[Row]:
         yield from host.rows()
     if "tasks" in only:
         yield from tasks.rows()
+    if "events" in only:
+        yield from events.rows()
     try:
         find_compiler()
     except CompileError as error:
-        print(f"left out, since there is {error}: guest, shell", file=sys.stderr)
+        print(f"left out, since there is {error}: guest, shell, half of events", file=sys.stderr)
         return
+    if "events" in only:
+        yield from events.guest_rows(directory)
     if "guest" in only:
         yield from guest.rows(directory)
     if "shell" in only:
@@ -29,7 +33,7 @@ def _all(only: set[str], directory: Path) -> Iterator[Row]:
 
 
 def main() -> int:
-    known = {"host", "tasks", "guest", "shell"}
+    known = {"events", "guest", "host", "shell", "tasks"}
     only = set(sys.argv[1].split(",")) if len(sys.argv) > 1 and sys.argv[1] else known
     if only - known:
         print(f"bench: no such part: {', '.join(sorted(only - known))}", file=sys.stderr)
