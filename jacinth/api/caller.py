@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from jacinth.kernel.thread import CHECKPOINT
+from jacinth.kernel.vm.page_source import PageNeeded
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,7 +60,11 @@ def member(function: Callable[Concatenate[Any, P], R]) -> Method[P, R]:
 async def _in_body(caller: Body, function: Callable[..., R], self: object, args: Any, kwargs: Any) -> R:
     """A call is where a body is killed and suspended, however the call ends."""
     try:
-        return function(self, *args, **kwargs)
+        while True:
+            try:
+                return function(self, *args, **kwargs)
+            except PageNeeded as need:
+                await caller.wait_for_page(need)
     finally:
         if caller.call.thread.attention:
             await CHECKPOINT

@@ -32,6 +32,7 @@ from jacinth.kernel.exception import ExceptionReport, announce_exit, handle, pol
 from jacinth.kernel.ipc.debuglog import DebugLog
 from jacinth.kernel.job import JobDispatcher
 from jacinth.kernel.thread import ThreadDispatcher, ThreadState
+from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.wait import LONGEST_WAIT, Clock, TimerHeap, Waiter
 from jacinth.machine.exit import CpuException, PageFault, Preempted, Syscall
 from jacinth.machine.interface import Context, Engine
@@ -263,7 +264,7 @@ class Kernel:
         if thread.suspend_count:
             thread.park()
             return False
-        if thread.kicked and thread.in_restricted:
+        if thread.kicked and thread.in_restricted and thread.coroutine is None:
             thread.kicked = False
             self._leave_restricted(thread, ZX_RESTRICTED_REASON_KICK)
             return True
@@ -286,11 +287,11 @@ class Kernel:
                 thread.end_interruption()
                 return True
             thread.coroutine = None
-            if thread.is_body:
+            if thread.is_body and not thread.in_restricted:
                 self._body_returned(thread, end.value)
             elif end.value is not None and thread.context is not None:
                 thread.context.set_result(end.value)
-            if thread.pending is not None:
+            if thread.pending is not None or (thread.kicked and thread.in_restricted):
                 thread.attention = True
             return True
         except Exception as error:
@@ -351,16 +352,10 @@ class Kernel:
             try:
                 thread.aspace.page_fault(exit_.address, exit_.access)
             except ZxError as error:
-                self.raise_exception(
-                    thread,
-                    ExceptionReport(
-                        ZX_EXCP_FATAL_PAGE_FAULT,
-                        _PAGE_FAULT_VECTOR,
-                        exit_.code,
-                        exit_.address,
-                        synth_code=error.status & 0xFFFF_FFFF,
-                    ),
-                )
+                self.raise_exception(thread, _fatal_page_fault(exit_, error.status))
+            except PageNeeded as need:
+                thread.coroutine = _wait_for_page(thread, exit_, need)
+                return self._next()
             if not (thread.attention or thread.handling):
                 return thread.context
         elif isinstance(exit_, Preempted):
@@ -433,6 +428,23 @@ class Kernel:
             raise error
         sys.excepthook(type(error), error, error.__traceback__)
         print(f"jacinth: {what}: {error!r}", file=sys.stderr)
+
+
+def _fatal_page_fault(fault: PageFault, status: int) -> ExceptionReport:
+    return ExceptionReport(
+        ZX_EXCP_FATAL_PAGE_FAULT,
+        _PAGE_FAULT_VECTOR,
+        fault.code,
+        fault.address,
+        synth_code=status & 0xFFFF_FFFF,
+    )
+
+
+async def _wait_for_page(thread: ThreadDispatcher, fault: PageFault, need: PageNeeded) -> None:
+    """What *thread* does until the pager has answered. Then it faults again, or gets an exception."""
+    status = await need.arrive()
+    if status:
+        thread.pending = _fatal_page_fault(fault, status)
 
 
 def _write_stderr(data: bytes) -> None:

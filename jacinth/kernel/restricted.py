@@ -26,6 +26,7 @@ from jacinth.abi import (
     zx_restricted_state_t,
 )
 from jacinth.kernel.thread import CHECKPOINT
+from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.vm.vmo import PAGE_SHIFT, PAGE_SIZE, VmObjectDispatcher
 from jacinth.machine.x86_64 import Rflags
 
@@ -184,7 +185,7 @@ class RestrictedState:
         if self.report_address:
             try:
                 self._thread.process.aspace.write_user(self.report_address, data)
-            except ZxError:
+            except (ZxError, PageNeeded):  # nobody could wait for a page here
                 reason = ZX_RESTRICTED_REASON_EXCEPTION_LOST
         else:
             self._store(_REPORT, data)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import keyword
+import re
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -29,6 +30,7 @@ from jacinth.abi.rows import Kind, Param, SyscallRow
 from jacinth.kernel.handle import Handle, HandleTable
 from jacinth.kernel.object import Dispatcher
 from jacinth.kernel.thread import CHECKPOINT, ThreadDispatcher
+from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.wait import Waiter
 from jacinth.machine.memory import OutOfMemory
 from jacinth.syscalls.user import (
@@ -57,7 +59,9 @@ D = TypeVar("D", bound=Dispatcher)
 class Call:
     """Who makes a call: one object a thread, used for all its calls."""
 
-    __slots__ = ("_table", "handles", "kernel", "memory", "process", "thread", "vdso_base")
+    __slots__ = (
+        "_table", "handles", "kernel", "memory", "process", "progress", "refused", "thread", "vdso_base"
+    )
 
     def __init__(self, thread: ThreadDispatcher) -> None:
         self.kernel: Kernel = thread.kernel
@@ -67,6 +71,8 @@ class Call:
         self.memory = thread.process.aspace
         self._table = self.handles.handles
         self.vdso_base = thread.process.vdso_base  # 0 where it is not mapped yet
+        self.progress = 0  # see `resume`
+        self.refused: tuple[PageNeeded, Status] | None = None  # what a body's call waited for in vain
 
     def dispatcher(self, value: int, cls: type[D], rights: int) -> D:
         """The object behind a handle: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED, in this order.
@@ -113,6 +119,11 @@ class Call:
     def check_policy(self, condition: int) -> None:
         """ACCESS_DENIED where the caller's job forbids ZX_POL_* *condition*."""
         self.process.check_policy(condition)
+
+    def resume(self) -> int:
+        """Where this call is to go on, if it has been made before and left off for want of a page: `PageNeeded.progress`."""
+        progress, self.progress = self.progress, 0
+        return progress
 
     def install(self, handle: Handle) -> int:
         """Put a handle into the caller's table at once, where its value goes into a struct."""
@@ -261,18 +272,30 @@ def _bug(call: Call, name: str, error: Exception) -> int:
     return Status.INTERNAL
 
 
-def _body(row: SyscallRow, arguments: list[str], answer: str, indent: str) -> list[str]:
-    """The heart of every form: make the call, install handles, turn errors into `status`."""
+def _body(
+    row: SyscallRow, arguments: list[str], answer: str, indent: str, needed: list[str], late: str
+) -> list[str]:
+    """The heart of every form: make the call, install handles, turn errors into `status`.
+
+    *needed* says what to do about a missing page of a pager, `need`; *late* about writes that could not be made yet.
+    """
     new_handles = [
         p.name for p in row.params if _is_pointer(p) and _guest_pointer(p) in (HandleOut, HandlesOut)
     ]
     drops = [f"    p_{name}.drop(call)" for name in new_handles]
+    values = ", ".join(
+        f"*p_{p.name}.values" if p.count else f"p_{p.name}.value" for p in row.params if p.name in new_handles
+    )
+    finish = ["if call.thread.late_writes:", f"    {late}(call, status, [{values}])"] if late else []
     call = f"{'await ' if row.blocking else ''}function(call{''.join(', ' + a for a in arguments)})"
     lines = [
         "try:",
         # A status may be a positive number too: zx_debuglog_read answers with a size.
         f"    status = {call}" + (" or OK" if row.returns in ("zx_status_t", "void") else ""),
         *[f"    p_{name}.install(call)" for name in new_handles],
+        "except PageNeeded as need:",
+        *drops,
+        *["    " + line for line in needed],
         "except ZxError as error:",
         *drops,
         "    status = error.status",
@@ -281,6 +304,7 @@ def _body(row: SyscallRow, arguments: list[str], answer: str, indent: str) -> li
         "except Exception as error:",
         *drops,
         f"    status = bug(call, {row.name!r}, error)",
+        *finish,
         f"return {answer}",
     ]
     return [indent + line for line in lines]
@@ -291,7 +315,10 @@ def _names(row: SyscallRow) -> dict[str, Any]:
     return {
         "function": function,
         "ZxError": ZxError,
+        "PageNeeded": PageNeeded,
         "bug": _bug,
+        "finish": finish_late,
+        "finish_later": _finish_later,
         "OK": Status.OK,
         "WRONG_TYPE": Status.WRONG_TYPE,
         "CHECKPOINT": CHECKPOINT,
@@ -323,6 +350,56 @@ def _compile(source: str, names: dict[str, Any], name: str, row: SyscallRow) -> 
     return made
 
 
+# Of a call that can wait: the page is waited for within it, and then all of it is done again.
+_ARRIVE: Final = [
+    "call.thread.late_writes.clear()",
+    "status = await need.arrive()",
+    "if status == OK:",
+    "    continue",
+]
+
+
+async def finish_late(call: Call, status: int, values: list[int]) -> int:
+    """Make the writes that waited for a pager, before a call that is over returns *status*.
+
+    Where one of them cannot be made the caller shall not have the new handles *values*: INVALID_ARGS.
+    """
+    writes, call.thread.late_writes = call.thread.late_writes, []
+    for write in writes:
+        failure: int = await write.finish()
+        if failure:
+            for value in values:
+                if value and call.handles.get(value) is not None:
+                    call.handles.close(value)
+            return failure
+    return status
+
+
+def _finish_later(call: Call, status: int, values: list[int]) -> None:
+    call.thread.coroutine = finish_late(call, status, values)
+
+
+async def _again(trap: Trap, call: Call, registers: tuple[int, ...], need: PageNeeded) -> int | None:
+    """What a guest's thread does in a call that cannot wait, but needs a page: wait, and make it from the beginning."""
+    thread = call.thread
+    while True:
+        status = await need.arrive()
+        if status:
+            return status
+        mine = thread.coroutine
+        call.progress = need.progress
+        try:
+            result = trap(call, registers)
+        except PageNeeded as another:
+            need = another
+            continue
+        if result is None:
+            rest, thread.coroutine = thread.coroutine, mine
+            assert rest is not None
+            return await rest  # type: ignore[no-any-return]
+        return result
+
+
 def _guest_source(row: SyscallRow, names: dict[str, Any]) -> str:
     """`trap(call, registers)`: answers the result, or None after leaving a coroutine in the thread."""
     setup: list[str] = []
@@ -349,9 +426,15 @@ def _guest_source(row: SyscallRow, names: dict[str, Any]) -> str:
         elif cls is HandlesOut:
             setup.append(f"p_{param.name}.handles = (); p_{param.name}.values = []")
         arguments.append(f"p_{param.name}")
-    body = ["    " + line for line in setup] + _body(row, arguments, "status", "    ")
+    writes = any(param.kind is not Kind.IN for param in pointers)
     if not row.blocking:
+        late = "return finish_later" if writes else ""
+        needed = ["call.thread.late_writes.clear()", "raise"]
+        body = ["    " + line for line in setup] + _body(row, arguments, "status", "    ", needed, late)
         return "\n".join(["def trap(call, r):", *body])
+    late = "status = await finish" if writes else ""
+    body = ["    while True:", *["        " + line for line in setup]]
+    body += _body(row, arguments, "status", "        ", _ARRIVE, late)
     start = ["def trap(call, r):", "    call.thread.coroutine = run(call, r)"]
     return "\n".join(["async def run(call, r):", *body, *start])
 
@@ -403,11 +486,12 @@ def _host_sources(row: SyscallRow, names: dict[str, Any]) -> tuple[str, str]:
         if param.kind is not Kind.IN:
             outputs.append(_output(param, names))
     answer = f"(status, {', '.join(outputs)})" if outputs else "status"
+    needed = _ARRIVE if row.blocking else ["status = self.page_in(need)", "if status is None:", "    continue"]
+    late = "status = await finish" if row.blocking and outputs else ""
     body = [
-        line.replace("p_", "h_", 1) if line.lstrip().startswith("p_") else line
-        for line in _body(row, arguments, answer, "    ")
+        re.sub(r"\bp_", "h_", line) for line in _body(row, arguments, answer, "        ", needed, late)
     ]
-    inner = ["    " + line for line in setup] + body
+    inner = ["    while True:", *["        " + line for line in setup], *body]
     signature = ", ".join(["self", *parameters])
     head = "    call = self.call"
     if not row.blocking:
@@ -418,7 +502,12 @@ def _host_sources(row: SyscallRow, names: dict[str, Any]) -> tuple[str, str]:
                 host,
                 f"plain = {row.name}",
                 f"async def {row.name}({signature}):",
-                f"    answer = plain({passed})",
+                "    while True:",
+                "        try:",
+                f"            answer = plain({passed})",
+                "            break",
+                "        except PageNeeded as need:",
+                "            await self.wait_for_page(need)",
                 "    if self.call.thread.attention:",
                 "        await CHECKPOINT",
                 "    return answer",
@@ -433,7 +522,7 @@ def _host_sources(row: SyscallRow, names: dict[str, Any]) -> tuple[str, str]:
         f"    return self.block(run({', '.join(['self', *parameters])}))",
     ]
     # The call is over before the body goes on: what has to be done with the thread then is done here.
-    run[-1:] = ["    if call.thread.attention:", "        await CHECKPOINT", run[-1]]
+    run[-1:] = ["        if call.thread.attention:", "            await CHECKPOINT", run[-1]]
     return "\n".join(blocking), "\n".join(run)
 
 
@@ -466,6 +555,24 @@ class _Sys:
     def __init__(self, thread: ThreadDispatcher) -> None:
         self.call = Call(thread)
 
+    def page_in(self, need: PageNeeded) -> Status | None:
+        """A call that cannot wait needs a page: None to make it again, or its answer.
+
+        The host runs the kernel meanwhile. In a body it is for who awaits the call to do that: `wait_for_page`.
+        """
+        refused, self.call.refused = self.call.refused, None
+        if refused is not None and need.is_as(refused[0]):
+            return refused[1]
+        raise need
+
+    async def wait_for_page(self, need: PageNeeded) -> None:
+        """A body's call has raised *need*: wait, then make it again."""
+        status = await need.arrive()
+        if status:
+            self.call.refused = need, status
+        else:
+            self.call.progress = need.progress
+
 
 class HostSys(_Sys):
     """The host's raw calls: `status, job = sys.zx_job_create(root_job, 0)`.
@@ -473,6 +580,15 @@ class HostSys(_Sys):
     Inputs in C order; a pointer with its length is one `bytes` or sequence; outputs are returned behind the status, an output
     buffer's size is passed. A call that blocks runs the kernel until it is done.
     """
+
+    def page_in(self, need: PageNeeded) -> Status | None:
+        if self.call.thread.is_body:
+            return super().page_in(need)
+        status: Status = self.block(need.arrive())
+        if status:
+            return status
+        self.call.progress = need.progress
+        return None
 
     def block(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         kernel, thread = self.call.kernel, self.call.thread
@@ -542,12 +658,16 @@ class Door:
         registers = context.syscall()
         number = registers[0]
         if registers[9] - call.vdso_base == self.kernel.syscall_sites.get(number):
-            return TRAPS[number](call, registers)
+            try:
+                return TRAPS[number](call, registers)
+            except PageNeeded as need:
+                thread.coroutine = _again(TRAPS[number], call, registers, need)
+                return None
         if not call.vdso_base:
             # Mapped since the thread made its first call, perhaps. Once it is there it stays.
             call.vdso_base = call.process.vdso_base
             if registers[9] - call.vdso_base == self.kernel.syscall_sites.get(number):
-                return TRAPS[number](call, registers)
+                return self.enter(thread)
         self.kernel.policy_exception(ZX_EXCP_POLICY_CODE_BAD_SYSCALL, number & 0xFFFF_FFFF)
         return Status.BAD_SYSCALL
 

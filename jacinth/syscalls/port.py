@@ -8,6 +8,7 @@ from typing import Final
 from jacinth.abi import (
     ZX_OK,
     ZX_PKT_TYPE_INTERRUPT,
+    ZX_PKT_TYPE_PAGE_REQUEST,
     ZX_PKT_TYPE_SIGNAL_ONE,
     ZX_PKT_TYPE_USER,
     ZX_POL_NEW_PORT,
@@ -18,9 +19,11 @@ from jacinth.abi import (
     ZxError,
 )
 from jacinth.kernel.ipc.port import InterruptPacket, PortDispatcher, PortPacket, SignalPacket, UserPacket
+from jacinth.kernel.vm.page_source import PageRequestPacket
 from jacinth.syscalls.door import Call, HandleOut, UserIn, UserOut, syscall
 
 _PACKET: Final = struct.Struct("<QIi32s")  # key, type, status, and 32 bytes that depend on the type
+_REQUEST: Final = struct.Struct("<H6xQQQ")  # command, offset, length, reserved
 _SIGNAL: Final = struct.Struct("<IIQQQ")  # trigger, observed, count, timestamp, reserved
 _INTERRUPT: Final = struct.Struct("<q24x")  # timestamp, reserved
 
@@ -33,6 +36,9 @@ def encode_packet(packet: PortPacket) -> bytes:
         return _PACKET.pack(packet.key, ZX_PKT_TYPE_SIGNAL_ONE, ZX_OK, signal)
     if isinstance(packet, InterruptPacket):
         return _PACKET.pack(packet.key, ZX_PKT_TYPE_INTERRUPT, ZX_OK, _INTERRUPT.pack(packet.timestamp))
+    if isinstance(packet, PageRequestPacket):
+        request = _REQUEST.pack(packet.command, packet.offset, packet.length, 0)
+        return _PACKET.pack(packet.key, ZX_PKT_TYPE_PAGE_REQUEST, ZX_OK, request)
     assert isinstance(packet, UserPacket)
     return _PACKET.pack(packet.key, ZX_PKT_TYPE_USER, packet.status, packet.payload)
 

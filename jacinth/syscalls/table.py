@@ -18,6 +18,7 @@ from jacinth.syscalls import (  # noqa: F401
     object_info,
     object_property,
     object_wait,
+    pager,
     port,
     process,
     restricted,

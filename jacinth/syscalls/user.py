@@ -4,6 +4,9 @@ A guest's pointer is an address in its aspace. The host and Python bodies pass P
 structs), or, where they mean memory of their own process, an address as `int`. Both answer the same methods.
 
 Errors: INVALID_ARGS for memory that cannot be read or written whole.
+
+Memory may be a pager's, and absent. To read it raises `PageNeeded`: the door waits, and makes the call again from its beginning.
+To write it, since by then the call has acted, is put off until the call is over: see `LateWrite`.
 """
 
 from __future__ import annotations
@@ -14,8 +17,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from jacinth.abi import ZX_HANDLE_INVALID, Status, Struct, ZxError
 from jacinth.kernel.handle import Handle
+from jacinth.kernel.vm.page_source import PageNeeded
 
 if TYPE_CHECKING:
+    from jacinth.kernel.kernel import Kernel
     from jacinth.kernel.object import Dispatcher
     from jacinth.syscalls.door import Call
 
@@ -34,9 +39,35 @@ INT_CODES = {
 class UserMemory(Protocol):
     """What pointers ask of an aspace."""
 
+    kernel: Kernel
+
     def read_user(self, address: int, size: int) -> bytes: ...
 
     def write_user(self, address: int, data: bytes) -> None: ...
+
+
+class LateWrite:
+    """A write of a call that waits for its page until the call is over."""
+
+    __slots__ = ("_address", "_data", "_memory")
+
+    def __init__(self, memory: UserMemory, address: int, data: bytes) -> None:
+        self._memory = memory
+        self._address = address
+        self._data = data
+
+    async def finish(self) -> Status:
+        """Write, as soon as the pages are there. INVALID_ARGS where they do not come."""
+        while True:
+            try:
+                self._memory.write_user(self._address, self._data)
+                return Status.OK
+            except PageNeeded as need:
+                status = await need.arrive()
+                if status:
+                    return status
+            except ZxError as error:
+                return error.status
 
 
 class _Pointer:
@@ -59,8 +90,19 @@ class _Pointer:
         if self.is_null:
             raise ZxError(Status.INVALID_ARGS)
 
+    def _write(self, address: int, data: bytes) -> None:
+        """Write for the calling thread, if not now then when the call is over."""
+        try:
+            self.memory.write_user(address, data)
+        except PageNeeded:
+            thread = self.memory.kernel.current
+            assert thread is not None  # only calls have pointers
+            thread.late_writes.append(LateWrite(self.memory, address, data))
+
 
 class _Nowhere:
+    kernel: Kernel
+
     def read_user(self, address: int, size: int) -> bytes:
         raise ZxError(Status.INVALID_ARGS)
 
@@ -101,12 +143,17 @@ class UserOut(_Pointer):
     def write(self, data: bytes | bytearray | memoryview, offset: int = 0) -> None:
         """Write *data*, *offset* bytes behind the pointer."""
         if data:
+            self._write(self.address + offset, bytes(data))
+
+    def write_now(self, data: bytes | bytearray | memoryview, offset: int = 0) -> None:
+        """The same, or PageNeeded: for a call that can be made again."""
+        if data:
             self.memory.write_user(self.address + offset, bytes(data))
 
     def set(self, value: int) -> None:
         """Write one number of the pointer's element type. Nothing happens to a null pointer that is allowed to be one."""
         if self.address or not self.optional:
-            self.memory.write_user(self.address, struct.pack("<" + self.code, value))
+            self._write(self.address, struct.pack("<" + self.code, value))
 
     def write_struct(self, value: Struct, offset: int = 0) -> None:
         if self.address or not self.optional:
@@ -145,7 +192,7 @@ class HandleOut(_Pointer):
         self._store(ZX_HANDLE_INVALID)
 
     def _store(self, value: int) -> None:
-        self.memory.write_user(self.address, value.to_bytes(4, "little"))
+        self._write(self.address, value.to_bytes(4, "little"))
 
     def install(self, call: Call) -> None:
         handle = self.handle
@@ -178,7 +225,7 @@ class HandlesOut(_Pointer):
         self.handles = handles
 
     def _store(self, data: bytes) -> None:
-        self.memory.write_user(self.address, data)
+        self._write(self.address, data)
 
     def install(self, call: Call) -> None:
         if self.handles:
@@ -267,6 +314,8 @@ class HostOut(UserOut):
             self.data.extend(bytes(end - len(self.data)))
         self.data[offset:end] = data
 
+    write_now = write
+
     def set(self, value: int) -> None:
         self.value = value
 
@@ -281,7 +330,7 @@ class HostInOut(HostIn, UserInOut):
 
     def write(self, data: bytes | bytearray | memoryview, offset: int = 0) -> None:
         if self.data is None:
-            super().write(data, offset)
+            self.memory.write_user(self.address + offset, bytes(data))
             return
         self.data = self.data[:offset] + bytes(data) + self.data[offset + len(data) :]
 

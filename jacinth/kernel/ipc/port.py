@@ -30,13 +30,16 @@ MAX_OBSERVERS: Final = 50_000  # of one port; one more raises an exception in th
 
 
 class PortPacket:
-    """What a port delivers. *source* is the handle that it is about; None where it came from a program."""
+    """What a port delivers. *source* is the handle that it is about, if any; *counted* says whether it takes
+    one of the places that a port has for packets of programs.
+    """
 
-    __slots__ = ("key", "source")
+    __slots__ = ("counted", "key", "source")
 
-    def __init__(self, key: int, source: Handle | None = None) -> None:
+    def __init__(self, key: int, source: Handle | None = None, *, counted: bool = False) -> None:
         self.key = key
         self.source = source
+        self.counted = counted
 
 
 class UserPacket(PortPacket):
@@ -45,7 +48,7 @@ class UserPacket(PortPacket):
     __slots__ = ("payload", "status")
 
     def __init__(self, key: int, status: int, payload: bytes) -> None:
-        super().__init__(key)
+        super().__init__(key, counted=True)
         self.status = status
         self.payload = payload
 
@@ -135,7 +138,7 @@ class PortDispatcher(SoloDispatcher):
         if self.handle_count == 0 or self._deliver(packet):
             return
         self._packets.append(packet)
-        if packet.source is None:
+        if packet.counted:
             self._user_packets += 1
 
     def _deliver(self, packet: PortPacket) -> bool:
@@ -173,7 +176,7 @@ class PortDispatcher(SoloDispatcher):
             return self._interrupts.pop(next(iter(self._interrupts)))
         if self._packets:
             packet = self._packets.popleft()
-            if packet.source is None:
+            if packet.counted:
                 self._user_packets -= 1
             return packet
         receiver = _Receiver(deadline)
@@ -197,7 +200,7 @@ class PortDispatcher(SoloDispatcher):
             self.queue(packet)  # nothing is queued while somebody waits
         elif self.handle_count:
             self._packets.appendleft(packet)
-            if packet.source is None:
+            if packet.counted:
                 self._user_packets += 1
 
     def cancel_queued(self, key: int, source: Handle | None = None) -> bool:
@@ -207,12 +210,17 @@ class PortDispatcher(SoloDispatcher):
         for packet in self._packets:
             if packet.key == key and (source is None or packet.source is source):
                 dropped = True
-                if packet.source is None:
+                if packet.counted:
                     self._user_packets -= 1
             else:
                 kept.append(packet)
         self._packets = kept
         return dropped
+
+    def cancel_packet(self, packet: PortPacket) -> None:
+        """Take one packet back, if nobody has read it yet."""
+        if packet in self._packets:
+            self._packets.remove(packet)
 
     # Observers
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -21,6 +22,7 @@ from jacinth.abi import (
     zx_info_maps_t,
     zx_info_vmo_t,
 )
+from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.vm.vmar import VmAddressRegion, VmMapping
 from jacinth.kernel.vm.vmo import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, Attribution, VmObjectDispatcher
 from jacinth.machine.interface import EXECUTE, READ, WRITE, AddressSpace
@@ -136,7 +138,7 @@ class VmAspace:
         """User code wants *access* (READ, WRITE, EXECUTE) to *address*: map its page.
 
         Errors, in order: NOT_FOUND nothing mapped; ACCESS_DENIED; OUT_OF_RANGE behind the end of the VMO, or
-        of its content where the mapping asks for that; NO_MEMORY.
+        of its content where the mapping asks for that; PageNeeded; NO_MEMORY.
         """
         mapping = self.find(address)
         if mapping is None:
@@ -151,6 +153,9 @@ class VmAspace:
             raise ZxError(Status.OUT_OF_RANGE)
         pages = mapping.vmo.pages
         index = page + mapping.delta
+        if pages.special:
+            self._special_fault(mapping, page, allowed, bool(needed & WRITE))
+            return
         if needed & WRITE:
             frame: int | None = pages.frame_for_write(index, mapping)
             self._read_tlb.pop(page, None)  # it may have shown the old frame
@@ -173,6 +178,20 @@ class VmAspace:
             self.machine.map(page << PAGE_SHIFT, frames, allowed & ~WRITE if shared else allowed)
         except OutOfMemory:
             raise ZxError(Status.NO_MEMORY) from None
+
+    def _special_fault(self, mapping: VmMapping, page: int, allowed: int, write: bool) -> None:
+        """Map one page of a pager's VMO or its clone: PageNeeded, NO_MEMORY."""
+        pages, index = mapping.vmo.pages, page + mapping.delta
+        frame: int | None
+        if write:
+            frame, writable = pages.frame_for_write(index, mapping), True
+            self._read_tlb.pop(page, None)
+        else:
+            frame, writable = pages.frame_for_read(index)
+        if frame is None:
+            pages.zero_mapped.add(index)
+            frame = self.kernel.zero_frame
+        self.map_page(page << PAGE_SHIFT, frame, allowed if writable else allowed & ~WRITE)
 
     def map_page(self, address: int, frame: int, access: int) -> None:
         """Put a page into the page table before anybody asks for it: NO_MEMORY."""
@@ -217,7 +236,7 @@ class VmAspace:
     # The kernel's own accesses, with the rights that user code has
 
     def _read_page(self, page: int) -> int:
-        """Where a page begins that user code may read: INVALID_ARGS."""
+        """Where a page begins that user code may read: INVALID_ARGS, PageNeeded."""
         place = self._read_tlb.get(page)
         if place is not None:
             return place
@@ -226,7 +245,11 @@ class VmAspace:
         if mapping is None or not mapping.access_at(address)[0] & READ or address >= mapping.fault_end():
             raise ZxError(Status.INVALID_ARGS)
         pages = mapping.vmo.pages
-        frame = pages.pages.get(page + mapping.delta)
+        if pages.special:
+            with _as_pointer():
+                frame, _ = pages.frame_for_read(page + mapping.delta)
+        else:
+            frame = pages.pages.get(page + mapping.delta)
         if frame is None:
             pages.zero_mapped.add(page + mapping.delta)
             frame = self.kernel.zero_frame
@@ -234,7 +257,7 @@ class VmAspace:
         return place
 
     def _write_page(self, page: int) -> int:
-        """Where a page begins that user code may write: INVALID_ARGS, NO_MEMORY."""
+        """Where a page begins that user code may write: INVALID_ARGS, PageNeeded, NO_MEMORY."""
         place = self._write_tlb.get(page)
         if place is not None:
             return place
@@ -242,12 +265,17 @@ class VmAspace:
         mapping = self.find(address)
         if mapping is None or not mapping.access_at(address)[0] & WRITE or address >= mapping.fault_end():
             raise ZxError(Status.INVALID_ARGS)
-        place = mapping.vmo.pages.frame_for_write(page + mapping.delta) << PAGE_SHIFT
+        pages = mapping.vmo.pages
+        if pages.special:
+            with _as_pointer():
+                place = pages.frame_for_write(page + mapping.delta) << PAGE_SHIFT
+        else:
+            place = pages.frame_for_write(page + mapping.delta) << PAGE_SHIFT
         self._read_tlb[page] = self._write_tlb[page] = place  # no write without read
         return place
 
     def read_user(self, address: int, size: int) -> bytes:
-        """Copy *size* bytes in: INVALID_ARGS where not all can be read; NO_MEMORY more than 256 MiB."""
+        """Copy *size* bytes in: INVALID_ARGS where not all can be read; NO_MEMORY more than 256 MiB; PageNeeded."""
         inside = address & PAGE_MASK
         if inside + size <= PAGE_SIZE:
             if not size:
@@ -265,7 +293,7 @@ class VmAspace:
         )
 
     def write_user(self, address: int, data: bytes | bytearray | memoryview) -> None:
-        """Copy *data* out: INVALID_ARGS where not all can be written, and then nothing is; NO_MEMORY."""
+        """Copy *data* out: INVALID_ARGS where not all can be written, NO_MEMORY, PageNeeded; then nothing is."""
         size = len(data)
         inside = address & PAGE_MASK
         if inside + size <= PAGE_SIZE:
@@ -398,6 +426,18 @@ class VmAspace:
             committed += found.committed
             scaled += found.scaled / sharing - alone
         return Usage(mapped, private, committed - private, Attribution(0, 0, scaled))
+
+
+@contextmanager
+def _as_pointer() -> Iterator[None]:
+    """What a pager fails to provide makes a pointer a bad one: INVALID_ARGS, now or after the wait."""
+    try:
+        yield
+    except PageNeeded as need:
+        need.failure = Status.INVALID_ARGS
+        raise
+    except ZxError as error:
+        raise ZxError(error.status if error.status is Status.NO_MEMORY else Status.INVALID_ARGS) from None
 
 
 def _purge(tlb: dict[int, int], page: int, pages: int) -> None:

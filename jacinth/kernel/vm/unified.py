@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 class UnifiedAspace:
     """Reads, writes and faults go to the part that an address belongs to. It owns nothing but its view of the page tables."""
 
-    __slots__ = ("machine", "restricted", "shared")
+    __slots__ = ("kernel", "machine", "restricted", "shared")
 
     def __init__(self, restricted: VmAspace, shared: VmAspace) -> None:
+        self.kernel = restricted.kernel
         self.restricted = restricted
         self.shared = shared
         self.machine: AddressSpace = restricted.kernel.engine.unified(restricted.machine, shared.machine)

@@ -377,10 +377,10 @@ class VmMapping:
             low, high = max(start, base) >> PAGE_SHIFT, min(stop, end) >> PAGE_SHIFT
             if low < high and access:
                 for page in pages.present(low + self.delta, high + self.delta):
-                    frame = pages.pages[page]
-                    shared = frame in pages.family.owners
+                    frame, writable = pages.frame_for_read(page)
+                    assert frame is not None  # it is present
                     address = (page - self.delta) << PAGE_SHIFT
-                    self.aspace.map_page(address, frame, access & ~WRITE if shared else access)
+                    self.aspace.map_page(address, frame, access if writable else access & ~WRITE)
 
 
 Region: TypeAlias = "VmAddressRegion | VmMapping"

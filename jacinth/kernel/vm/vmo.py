@@ -19,7 +19,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from jacinth.abi import (
     ZX_CACHE_POLICY_CACHED,
@@ -29,6 +29,7 @@ from jacinth.abi import (
     ZX_INFO_VMO_DISCARDABLE,
     ZX_INFO_VMO_IMMUTABLE,
     ZX_INFO_VMO_IS_COW_CLONE,
+    ZX_INFO_VMO_PAGER_BACKED,
     ZX_INFO_VMO_RESIZABLE,
     ZX_INFO_VMO_TYPE_PAGED,
     ZX_OBJ_TYPE_VMO,
@@ -126,7 +127,9 @@ class PageList:
     is this list's alone and may be written.
     """
 
-    __slots__ = ("contiguous", "family", "memory", "pages", "pinned", "size", "views", "zero_mapped")
+    PAGER_BACKED: ClassVar[bool] = False  # its own pages, or those behind them, are a pager's
+
+    __slots__ = ("contiguous", "family", "memory", "pages", "pinned", "size", "special", "views", "zero_mapped")
 
     def __init__(self, memory: PhysicalMemory, size: int, family: CloneFamily) -> None:
         self.memory = memory
@@ -140,6 +143,8 @@ class PageList:
         # Page -> how often it was pinned: it keeps its frame, which a device or the kernel itself uses.
         self.pinned: dict[int, int] = {}
         self.contiguous = False  # every page keeps its frame for life
+        # Whether an absent page need not be zero, nor a present one writable: `frame_for_read` knows.
+        self.special = False
 
     @property
     def has_relatives(self) -> bool:
@@ -148,7 +153,30 @@ class PageList:
         """
         return self.family.members > 1
 
+    def check_movable(self) -> None:
+        """NOT_SUPPORTED where pages cannot be moved to or from other lists: contiguous ones, those of pagers."""
+        if self.contiguous:
+            raise ZxError(Status.NOT_SUPPORTED)
+
+    # Access of special lists, which may have to wait
+
+    def frame_for_read(self, page: int) -> tuple[int | None, bool]:
+        """The frame that *page* shows, None for zeroes; and whether it may be written as it is."""
+        frame = self.pages.get(page)
+        return frame, frame is not None and frame not in self.family.owners
+
+    def prepare_read(self, first: int, end: int) -> None:
+        """Whether the range can be read without waiting."""
+
+    def prepare_write(self, first: int, end: int) -> None:
+        """Whether the range can be written without waiting."""
+
     # Frames
+
+    def check_memory(self, frames: int) -> None:
+        """NO_MEMORY unless there are so many to be had."""
+        if frames > self.memory.frames - self.memory.allocated:
+            raise ZxError(Status.NO_MEMORY)
 
     def allocate(self) -> int:
         """A frame of zeroes: NO_MEMORY."""
@@ -205,8 +233,7 @@ class PageList:
 
     def commit(self, first: int, end: int) -> None:
         """Commit the range: NO_MEMORY, and then nothing is committed."""
-        if self.missing(first, end) > self.memory.frames - self.memory.allocated:
-            raise ZxError(Status.NO_MEMORY)
+        self.check_memory(self.missing(first, end))
         for page in range(first, end):
             self.frame_for_write(page)
 
@@ -221,6 +248,10 @@ class PageList:
         if present:
             self.changed(first, end)
             self._drop(present)
+
+    def remove_untracked(self, first: int, end: int) -> None:
+        """The same for what lies behind the content."""
+        self.remove(first, end)
 
     def _drop(self, present: list[int]) -> None:
         for page in present:
@@ -260,8 +291,7 @@ class PageList:
         present = self.present(first, end)
         owners = self.family.owners
         shared = sum(1 for page in present if self.pages[page] in owners)
-        if shared > self.memory.frames - self.memory.allocated:
-            raise ZxError(Status.NO_MEMORY)
+        self.check_memory(shared)
         self.changed(first, end)
         taken = {}
         for page in present:
@@ -280,16 +310,17 @@ class PageList:
     def clone(self, first: int, end: int) -> PageList:
         """A snapshot of the range. Both lists own its frames from now on, and neither may write them."""
         child = PageList(self.memory, (end - first) << PAGE_SHIFT, self.family)
+        self._share(child, first, end)
+        return child
+
+    def _share(self, child: PageList, first: int, end: int) -> None:
         owners = self.family.owners
         for page in self.present(first, end):
             frame = self.pages[page]
             child.pages[page - first] = frame
             owners[frame] = owners.get(frame, 1) + 1
         if child.pages:
-            for view in self.views:
-                for mapping in view.mappings:
-                    mapping.write_protect(first, end)
-        return child
+            self.write_protect(first, end)
 
     def destroy(self) -> None:
         """Own nothing any more. The last view is gone."""
@@ -299,6 +330,12 @@ class PageList:
         self.family.members -= 1
 
     # Mappings
+
+    def write_protect(self, first: int, end: int) -> None:
+        """Before the range is written through a mapping, it is to be asked for again."""
+        for view in self.views:
+            for mapping in view.mappings:
+                mapping.write_protect(first, end)
 
     def changed(self, first: int, end: int, faulting: VmMapping | None = None) -> None:
         """The range's frames are about to change: no mapping but *faulting* may show the old ones on."""
@@ -410,7 +447,7 @@ class VmObjectDispatcher(SoloDispatcher):
         vmo = cls(kernel, PageList(kernel.memory, rounded, CloneFamily()), name)
         vmo.resizable = bool(options & ZX_VMO_RESIZABLE)
         vmo.discardable = bool(options & ZX_VMO_DISCARDABLE)
-        vmo._start_stream(size)
+        vmo.start_stream(size)
         return vmo
 
     @classmethod
@@ -429,7 +466,7 @@ class VmObjectDispatcher(SoloDispatcher):
         vmo = cls(kernel, PageList(kernel.memory, rounded, CloneFamily()))
         vmo.pages.contiguous = True
         vmo.pages.pages = {page: first + page for page in range(count)}
-        vmo._start_stream(size)
+        vmo.start_stream(size)
         return vmo
 
     @property
@@ -506,7 +543,8 @@ class VmObjectDispatcher(SoloDispatcher):
     def size(self) -> int:
         return min(self.pages.size, self.limit)
 
-    def _start_stream(self, size: int) -> None:
+    def start_stream(self, size: int) -> None:
+        """Of a new VMO *size* bytes are content."""
         if size != self.size:
             self.stream = StreamSize(size)
 
@@ -563,7 +601,7 @@ class VmObjectDispatcher(SoloDispatcher):
         start = min(size, old)
         self._zero(start, round_up(size) - start)
         first = self.start + round_up(size)
-        self.pages.remove(first >> PAGE_SHIFT, (self.start + vmo_size) >> PAGE_SHIFT)
+        self.pages.remove_untracked(first >> PAGE_SHIFT, (self.start + vmo_size) >> PAGE_SHIFT)
         stream.size = size
         self.pages.changed((self.start + start) >> PAGE_SHIFT, (self.start + vmo_size) >> PAGE_SHIFT)
 
@@ -581,9 +619,11 @@ class VmObjectDispatcher(SoloDispatcher):
             raise ZxError(Status.OUT_OF_RANGE)
 
     def read(self, offset: int, size: int) -> bytes:
-        """Errors: those of check_access. Commits nothing."""
+        """Errors: those of check_access; PageNeeded. Commits nothing."""
         self.check_access(offset, size)
         at = self.start + offset
+        if self.pages.special:
+            return self._read_special(at, size)
         pages, memory = self.pages.pages, self.pages.memory
         if (at & PAGE_MASK) + size <= PAGE_SIZE:
             frame = pages.get(at >> PAGE_SHIFT)
@@ -602,12 +642,31 @@ class VmObjectDispatcher(SoloDispatcher):
             at += count
         return bytes(data)
 
+    def _read_special(self, at: int, size: int) -> bytes:
+        pages = self.pages
+        view = pages.memory.view
+        pages.prepare_read(at >> PAGE_SHIFT, round_up(at + size) >> PAGE_SHIFT)
+        data = bytearray(size)
+        done = 0
+        while done < size:
+            inside = at & PAGE_MASK
+            count = min(PAGE_SIZE - inside, size - done)
+            frame, _ = pages.frame_for_read(at >> PAGE_SHIFT)
+            if frame is not None:
+                place = (frame << PAGE_SHIFT) + inside
+                data[done : done + count] = view[place : place + count]
+            done += count
+            at += count
+        return bytes(data)
+
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
-        """Errors: those of check_access; NO_MEMORY, which leaves the pages before it written."""
+        """Errors: those of check_access; PageNeeded; NO_MEMORY, which leaves the pages before it written."""
         size = len(data)
         self.check_access(offset, size)
         at = self.start + offset
         pages = self.pages
+        if pages.special:
+            pages.prepare_write(at >> PAGE_SHIFT, round_up(at + size) >> PAGE_SHIFT)
         write = pages.memory.write
         done = 0
         while done < size:
@@ -706,12 +765,15 @@ class VmObjectDispatcher(SoloDispatcher):
         self.pages.remove(first_whole, end_whole)
 
     def _zero_part(self, at: int, size: int) -> None:
-        if size and at >> PAGE_SHIFT in self.pages.pages:
+        if not size:
+            return
+        pages, page = self.pages, at >> PAGE_SHIFT
+        if page in pages.pages or (pages.special and pages.frame_for_read(page)[0] is not None):
             self.pages.memory.write(self.pages.frame_for_write(at >> PAGE_SHIFT), at & PAGE_MASK, bytes(size))
 
     def prefetch(self, offset: int, size: int) -> None:
-        """Nothing is ever paged out, so the range is merely checked: OUT_OF_RANGE."""
-        self._whole_pages(offset, size)
+        """Have the range supplied, where there is a pager: OUT_OF_RANGE, PageNeeded."""
+        self.pages.prepare_read(*self._whole_pages(offset, size))
 
     def cache_op(self, offset: int, size: int) -> None:
         """Caches are coherent here, so the range is merely checked: INVALID_ARGS empty, OUT_OF_RANGE."""
@@ -723,16 +785,27 @@ class VmObjectDispatcher(SoloDispatcher):
     def transfer(self, offset: int, source: VmObjectDispatcher, source_offset: int, size: int) -> None:
         """Move whole pages from *source* to here; its range is zero then.
 
-        Errors, in order: OUT_OF_RANGE; NOT_SUPPORTED contiguous; BAD_STATE pinned pages; NO_MEMORY.
+        Errors, in order: of *source*, then of this VMO those of `_check_movable`; PageNeeded a clone of a pager's
+        VMO; NO_MEMORY.
         """
-        if source_offset + size > source.size or offset + size > self.size:
+        source._check_movable(source_offset, size)
+        self._check_movable(offset, size)
+        self.pages.supply(*self._page_range(offset, size), source.take(source_offset, size))
+
+    def take(self, offset: int, size: int) -> dict[int, int]:
+        """Take whole pages out, as `PageList.take` does.
+
+        Errors, in order: those of `_check_movable`; PageNeeded a clone of a pager's VMO; NO_MEMORY.
+        """
+        self._check_movable(offset, size)
+        return self.pages.take(*self._page_range(offset, size))
+
+    def _check_movable(self, offset: int, size: int) -> None:
+        """Whether pages can be moved. In order: OUT_OF_RANGE; NOT_SUPPORTED a pager's VMO; BAD_STATE pinned."""
+        if offset + size > self.size:
             raise ZxError(Status.OUT_OF_RANGE)
-        if source.pages.contiguous or self.pages.contiguous:
-            raise ZxError(Status.NOT_SUPPORTED)
-        source.pages.check_unpinned(*source._page_range(source_offset, size))
+        self.pages.check_movable()
         self.pages.check_unpinned(*self._page_range(offset, size))
-        taken = source.pages.take(*source._page_range(source_offset, size))
-        self.pages.supply(*self._page_range(offset, size), taken)
 
     # Locking of discardable VMOs. Nothing is ever discarded here.
 
@@ -802,7 +875,7 @@ class VmObjectDispatcher(SoloDispatcher):
         if child.reference and not child.slice:
             child.stream = self.keep_stream()
         else:
-            child._start_stream(size)
+            child.start_stream(size)
         if copy_name:
             child._name = self._name
         self._add_child(child)
@@ -877,6 +950,8 @@ class VmObjectDispatcher(SoloDispatcher):
             flags |= ZX_INFO_VMO_IMMUTABLE
         if self.parent is not None and not self.reference:
             flags |= ZX_INFO_VMO_IS_COW_CLONE
+        if self.pages.PAGER_BACKED:
+            flags |= ZX_INFO_VMO_PAGER_BACKED
         return flags
 
     def attribution(self, offset: int = 0, size: int = UINT64_MAX) -> Attribution:
