@@ -26,6 +26,8 @@ from jacinth.api.flags import (
     JobCriticalOptions,
     JobPolicyOption,
     ObjType,
+    PagerCommand,
+    PagerOp,
     ProcessOptions,
     RestrictedReason,
     Rights,
@@ -46,7 +48,8 @@ from jacinth.api.handle import INFINITE, Handle, HandleInfo, WaitItem, object_wa
 from jacinth.api.interrupt import Interrupt
 from jacinth.api.kernel import Kernel
 from jacinth.api.memory import Vmar, Vmo
-from jacinth.api.port import InterruptPacket, Packet, Port, SignalPacket
+from jacinth.api.pager import DirtyRange, Pager
+from jacinth.api.port import InterruptPacket, Packet, PageRequest, Port, SignalPacket
 from jacinth.api.restricted import RestrictedState
 from jacinth.api.socket import Socket
 from jacinth.api.status import (
@@ -112,6 +115,7 @@ __all__ = [
     "ClockId",
     "DebugLog",
     "DebugLogRecord",
+    "DirtyRange",
     "ElfError",
     "ElfImage",
     "ElfSegment",
@@ -141,6 +145,10 @@ __all__ = [
     "KernelDeadlock",
     "ObjType",
     "Packet",
+    "PageRequest",
+    "Pager",
+    "PagerCommand",
+    "PagerOp",
     "Pmt",
     "Port",
     "Process",

@@ -319,6 +319,23 @@ class VmoOptions(IntFlag):
     UNBOUNDED = abi.ZX_VMO_UNBOUNDED
 
 
+class PagerCommand(IntEnum):
+    """ZX_PAGER_VMO_*."""
+
+    READ = abi.ZX_PAGER_VMO_READ
+    DIRTY = abi.ZX_PAGER_VMO_DIRTY
+    COMPLETE = abi.ZX_PAGER_VMO_COMPLETE
+
+
+class PagerOp(IntEnum):
+    """ZX_PAGER_OP_*."""
+
+    FAIL = abi.ZX_PAGER_OP_FAIL
+    DIRTY = abi.ZX_PAGER_OP_DIRTY
+    WRITEBACK_BEGIN = abi.ZX_PAGER_OP_WRITEBACK_BEGIN
+    WRITEBACK_END = abi.ZX_PAGER_OP_WRITEBACK_END
+
+
 class VmoChildOptions(IntFlag):
     """ZX_VMO_CHILD_*."""
 

@@ -7,15 +7,22 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from jacinth.abi import ZX_PKT_TYPE_INTERRUPT, ZX_PKT_TYPE_SIGNAL_ONE, ZX_PKT_TYPE_USER, zx_port_packet_t
+from jacinth.abi import (
+    ZX_PKT_TYPE_INTERRUPT,
+    ZX_PKT_TYPE_PAGE_REQUEST,
+    ZX_PKT_TYPE_SIGNAL_ONE,
+    ZX_PKT_TYPE_USER,
+    zx_port_packet_t,
+)
 from jacinth.api.caller import C, blocking, member, resolve
-from jacinth.api.flags import ObjType, Signals
+from jacinth.api.flags import ObjType, PagerCommand, Signals
 from jacinth.api.handle import INFINITE, Handle, check, values
 
 if TYPE_CHECKING:
     from jacinth.api.body import Body
 
 _USER: Final = struct.Struct("<QIi32s")
+_REQUEST: Final = struct.Struct("<H6xQQ")
 _SIGNAL: Final = struct.Struct("<IIQQ")
 
 
@@ -39,14 +46,28 @@ class InterruptPacket:
 
 
 @dataclass(frozen=True, slots=True)
+class PageRequest:
+    """What a pager is asked for: *offset* and *length* are bytes, whole pages. COMPLETE has neither."""
+
+    command: PagerCommand
+    offset: int = 0
+    length: int = 0
+
+    @classmethod
+    def unpack(cls, data: bytes) -> PageRequest:
+        command, offset, length = _REQUEST.unpack_from(data)
+        return cls(PagerCommand(command), offset, length)
+
+
+@dataclass(frozen=True, slots=True)
 class Packet:
-    """What a port delivers: a program's own (*contents* are at most 32 bytes), or that a signal was asserted or an interrupt
-    has happened.
+    """What a port delivers: a program's own (*contents* are at most 32 bytes), that a signal was asserted or an interrupt has
+    happened, or what a pager is asked for.
     """
 
     key: int
     status: int = 0
-    contents: bytes | SignalPacket | InterruptPacket = bytes(32)
+    contents: bytes | SignalPacket | InterruptPacket | PageRequest = bytes(32)
 
     @property
     def is_user(self) -> bool:
@@ -59,6 +80,8 @@ def _decode(packet: zx_port_packet_t) -> Packet:
         return Packet(
             packet.key, packet.status, InterruptPacket(int.from_bytes(data[:8], "little", signed=True))
         )
+    if packet.type == ZX_PKT_TYPE_PAGE_REQUEST:
+        return Packet(packet.key, packet.status, PageRequest.unpack(data))
     if packet.type != ZX_PKT_TYPE_SIGNAL_ONE:
         return Packet(packet.key, packet.status, data)
     trigger, observed, count, timestamp = _SIGNAL.unpack_from(data)

@@ -167,7 +167,9 @@ class ThreadDispatcher(TaskDispatcher):
         self.queued_at = 0  # since when
         self.queue_time = 0  # ns in the queue, before this time
         self.runtime = 0  # ns on a CPU, before this time
-        self.late_writes: list[Any] = []  # of the present system call, to memory that its pager has not supplied yet
+        self.late_writes: list[
+            Any
+        ] = []  # of the present system call, to memory that its pager has not supplied yet
         self.call: Any = None  # the door keeps here what it needs for this thread's calls
         self._name = name
         process.keep()

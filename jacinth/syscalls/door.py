@@ -60,7 +60,15 @@ class Call:
     """Who makes a call: one object a thread, used for all its calls."""
 
     __slots__ = (
-        "_table", "handles", "kernel", "memory", "process", "progress", "refused", "thread", "vdso_base"
+        "_table",
+        "handles",
+        "kernel",
+        "memory",
+        "process",
+        "progress",
+        "refused",
+        "thread",
+        "vdso_base",
     )
 
     def __init__(self, thread: ThreadDispatcher) -> None:
@@ -486,11 +494,11 @@ def _host_sources(row: SyscallRow, names: dict[str, Any]) -> tuple[str, str]:
         if param.kind is not Kind.IN:
             outputs.append(_output(param, names))
     answer = f"(status, {', '.join(outputs)})" if outputs else "status"
-    needed = _ARRIVE if row.blocking else ["status = self.page_in(need)", "if status is None:", "    continue"]
+    needed = (
+        _ARRIVE if row.blocking else ["status = self.page_in(need)", "if status is None:", "    continue"]
+    )
     late = "status = await finish" if row.blocking and outputs else ""
-    body = [
-        re.sub(r"\bp_", "h_", line) for line in _body(row, arguments, answer, "        ", needed, late)
-    ]
+    body = [re.sub(r"\bp_", "h_", line) for line in _body(row, arguments, answer, "        ", needed, late)]
     inner = ["    while True:", *["        " + line for line in setup], *body]
     signature = ", ".join(["self", *parameters])
     head = "    call = self.call"

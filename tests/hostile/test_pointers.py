@@ -92,7 +92,7 @@ def w(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 def bad_addresses(w: World, param: Param) -> dict[str, int]:
-    size = element_size(param) if param.count is None or param.type != "void" else 8
+    size = element_size(param) if param.count is None or param.type != "void" else 4
     bad = {
         "null": 0,
         "unmapped": w.unmapped,

@@ -33,6 +33,7 @@ from jacinth.abi import (
     ZX_OBJ_TYPE_INTERRUPT,
     ZX_OBJ_TYPE_IOMMU,
     ZX_OBJ_TYPE_JOB,
+    ZX_OBJ_TYPE_PAGER,
     ZX_OBJ_TYPE_PMT,
     ZX_OBJ_TYPE_PORT,
     ZX_OBJ_TYPE_PROCESS,
@@ -43,6 +44,7 @@ from jacinth.abi import (
     ZX_OBJ_TYPE_VMAR,
     ZX_OBJ_TYPE_VMO,
     ZX_OK,
+    ZX_PAGER_OP_WRITEBACK_BEGIN,
     ZX_POL_ACTION_DENY,
     ZX_POL_NEW_EVENT,
     ZX_PORT_BIND_TO_INTERRUPT,
@@ -55,6 +57,7 @@ from jacinth.abi import (
     ZX_VM_PERM_READ,
     ZX_VM_PERM_WRITE,
     ZX_VM_SPECIFIC,
+    ZX_VMO_OP_ZERO,
     zx_channel_call_args_t,
     zx_channel_call_etc_args_t,
     zx_exception_context_t,
@@ -257,6 +260,7 @@ _MAKERS: dict[int, Callable[[World], int]] = {
     ZX_OBJ_TYPE_FIFO: lambda w: w.pair("zx_fifo_create", 8, 8, 0)[0],
     ZX_OBJ_TYPE_INTERRUPT: lambda w: int(w.zx.zx_interrupt_create(0, 0, ZX_INTERRUPT_VIRTUAL)[1]),
     ZX_OBJ_TYPE_JOB: _job,
+    ZX_OBJ_TYPE_PAGER: lambda w: int(w.zx.zx_pager_create(0)[1]),
     ZX_OBJ_TYPE_PORT: lambda w: int(w.zx.zx_port_create(0)[1]),
     ZX_OBJ_TYPE_PROCESS: lambda w: w.process(ZX_PROCESS_SHARED),
     ZX_OBJ_TYPE_RESOURCE: lambda w: w.duplicate(w.k.host.root_resource),
@@ -266,6 +270,15 @@ _MAKERS: dict[int, Callable[[World], int]] = {
     ZX_OBJ_TYPE_VMAR: _vmar,
     ZX_OBJ_TYPE_VMO: lambda w: int(w.zx.zx_vmo_create(4 * PAGE, 0)[1]),
 }
+
+
+def _pager_vmo(w: World, name: str = "pager_vmo") -> dict[str, int]:
+    """A pager, and a VMO of its with zeroes that it has to write back."""
+    pager, port = w.make(ZX_OBJ_TYPE_PAGER), w.make(ZX_OBJ_TYPE_PORT)
+    status, vmo = w.zx.zx_pager_create_vmo(pager, 0, port, 1, PAGE)
+    assert status == ZX_OK
+    assert w.zx.zx_vmo_op_range(vmo, ZX_VMO_OP_ZERO, 0, PAGE, None)[0] == ZX_OK
+    return {"pager": pager, name: int(vmo)}
 
 
 def _socket_with_data(w: World) -> int:
@@ -409,6 +422,12 @@ RECIPES: dict[str, Callable[[World], dict[str, int]]] = {
     "zx_bti_pin": lambda w: {"vmo": _committed(w), "options": ZX_BTI_PERM_READ, "size": PAGE, "num_addrs": 1},
     "zx_iommu_create": lambda w: {"desc_size": 1},
     "zx_vmo_create_contiguous": lambda w: {"size": PAGE},
+    "zx_pager_create_vmo": lambda w: {"size": PAGE},
+    "zx_pager_detach_vmo": lambda w: _pager_vmo(w, "vmo"),
+    "zx_pager_supply_pages": lambda w: {**_pager_vmo(w), "length": PAGE},
+    "zx_pager_op_range": lambda w: {**_pager_vmo(w), "op": ZX_PAGER_OP_WRITEBACK_BEGIN, "length": PAGE},
+    "zx_pager_query_dirty_ranges": lambda w: {**_pager_vmo(w), "length": PAGE, "buffer_size": 48},
+    "zx_pager_query_vmo_stats": lambda w: {**_pager_vmo(w), "buffer_size": 4},
     "zx_clock_create": lambda w: {"args": 0},
     "zx_clock_get_details": lambda w: {"options": 1 << 58},
     "zx_clock_update": lambda w: {"options": 1 << 58 | 1, "args": w.put(9, bytes(64))},

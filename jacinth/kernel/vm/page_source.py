@@ -49,8 +49,9 @@ class PageNeeded(Exception):
         self.progress = 0
 
     def is_as(self, other: PageNeeded) -> bool:
-        """Whether it is the same need, met again."""
-        return (self.source, self.command, self.first) == (other.source, other.command, other.first)
+        """Whether it is a part of the same need, met again."""
+        same = self.source is other.source and self.command == other.command
+        return same and other.first <= self.first < other.end
 
     async def arrive(self) -> Status:
         """Ask for the pages and wait until they have been answered for.

@@ -342,7 +342,13 @@ class ClonePages(PageList):
     __slots__ = ("limit", "offset", "parent", "zeroes")
 
     def __init__(
-        self, memory: PhysicalMemory, size: int, family: CloneFamily, parent: PagerPages, offset: int, limit: int
+        self,
+        memory: PhysicalMemory,
+        size: int,
+        family: CloneFamily,
+        parent: PagerPages,
+        offset: int,
+        limit: int,
     ) -> None:
         super().__init__(memory, size, family)
         self.special = True

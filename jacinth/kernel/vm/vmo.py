@@ -129,7 +129,17 @@ class PageList:
 
     PAGER_BACKED: ClassVar[bool] = False  # its own pages, or those behind them, are a pager's
 
-    __slots__ = ("contiguous", "family", "memory", "pages", "pinned", "size", "special", "views", "zero_mapped")
+    __slots__ = (
+        "contiguous",
+        "family",
+        "memory",
+        "pages",
+        "pinned",
+        "size",
+        "special",
+        "views",
+        "zero_mapped",
+    )
 
     def __init__(self, memory: PhysicalMemory, size: int, family: CloneFamily) -> None:
         self.memory = memory
