@@ -6,7 +6,14 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from jacinth.abi import ZX_HANDLE_INVALID, ZX_LOG_FLAG_READABLE, ZX_LOG_RECORD_DATA_MAX
+from jacinth.abi import (
+    ZX_HANDLE_INVALID,
+    ZX_INFO_RESOURCE,
+    ZX_LOG_FLAG_READABLE,
+    ZX_LOG_RECORD_DATA_MAX,
+    ZX_RSRC_FLAG_EXCLUSIVE,
+    zx_info_resource_t,
+)
 from jacinth.api.caller import C, member, resolve
 from jacinth.api.flags import ObjType
 from jacinth.api.handle import Handle, check, values
@@ -16,11 +23,29 @@ _HEADER: Final = struct.Struct("<Q4xHBBqQQ")
 
 
 class Resource(Handle[C]):
-    """The right to something of the machine itself."""
+    """The right to something of the machine itself: `Resource(kernel, kernel.host.root_resource)` is that to everything."""
 
     OBJ_TYPE = ObjType.RESOURCE
 
     __slots__ = ()
+
+    def create_child(
+        self, kind: int, base: int = 0, size: int = 0, name: str = "", *, exclusive: bool = False
+    ) -> Resource[C]:
+        """The right to *size* units from *base* on of what *kind*, a ResourceKind, counts.
+
+        Rights: WRITE. Raises ZxAccessDenied for what this one has no right to, ZxNotFound where another one has it
+        exclusively, or has it at all and *exclusive* is asked for, ZxInvalidArgs.
+        """
+        options = kind | (ZX_RSRC_FLAG_EXCLUSIVE if exclusive else 0)
+        status, raw = self._caller.sys.zx_resource_create(self.raw, options, base, size, name.encode())
+        check(status)
+        return Resource(self._caller, raw)
+
+    @property
+    def info(self) -> zx_info_resource_t:
+        """Kind, flags, range and name. Rights: INSPECT."""
+        return self._info(ZX_INFO_RESOURCE, zx_info_resource_t)
 
 
 @dataclass(frozen=True, slots=True)

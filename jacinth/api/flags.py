@@ -348,6 +348,17 @@ class VmoChildOptions(IntFlag):
     SNAPSHOT_MODIFIED = abi.ZX_VMO_CHILD_SNAPSHOT_MODIFIED
 
 
+class ResourceKind(IntEnum):
+    """ZX_RSRC_KIND_*: what a resource is the right to."""
+
+    MMIO = abi.ZX_RSRC_KIND_MMIO
+    IRQ = abi.ZX_RSRC_KIND_IRQ
+    IOPORT = abi.ZX_RSRC_KIND_IOPORT
+    ROOT = abi.ZX_RSRC_KIND_ROOT
+    SMC = abi.ZX_RSRC_KIND_SMC
+    SYSTEM = abi.ZX_RSRC_KIND_SYSTEM
+
+
 class BtiOptions(IntFlag):
     """ZX_BTI_*: what a device may do with pinned memory, and how its addresses are given."""
 

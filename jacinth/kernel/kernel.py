@@ -39,6 +39,7 @@ from jacinth.machine.interface import Context, Engine
 
 if TYPE_CHECKING:
     from jacinth.kernel.process import ProcessDispatcher
+    from jacinth.kernel.resource import ResourceDispatcher
     from jacinth.machine.exit import Exit
     from jacinth.machine.memory import PhysicalMemory
 
@@ -112,6 +113,9 @@ class Kernel:
         self.observers: list[KernelObserver] = []
         self.console: Callable[[bytes], None] = _write_stderr
         self.debuglog = DebugLog(self)
+        self.resources: dict[
+            ResourceDispatcher, None
+        ] = {}  # all there are, for those that are to be exclusive
         self.inputs: dict[int, HostInput] = {}  # by host descriptor: the one door for what comes from outside
         # Installed by the door: carries out the system call that the thread's context asks for and answers its result, or
         # None where it has left a coroutine in the thread.

@@ -57,11 +57,11 @@ def zx_debug_send_command(call: Call, resource: int, buffer: UserIn, buffer_size
 def zx_debuglog_create(call: Call, resource: int, options: int, out: HandleOut) -> None:
     """Make a way to write to the debuglog, and with ZX_LOG_FLAG_READABLE to read it, which needs a resource.
 
-    Errors, in order: BAD_HANDLE, WRONG_TYPE, OUT_OF_RANGE a resource that is not for the debuglog; BAD_HANDLE
+    Errors, in order: BAD_HANDLE, WRONG_TYPE a resource that is not for the debuglog; BAD_HANDLE
     options without a resource; INVALID_ARGS options.
     """
     if resource != ZX_HANDLE_INVALID:
-        call.dispatcher(resource, ResourceDispatcher, 0).require(
+        call.dispatcher(resource, ResourceDispatcher, 0).require_base(
             ZX_RSRC_KIND_SYSTEM, ZX_RSRC_SYSTEM_DEBUGLOG_BASE
         )
     elif options != 0:

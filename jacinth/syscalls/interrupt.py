@@ -12,6 +12,8 @@ from jacinth.abi import (
     ZX_RIGHT_WAIT,
     ZX_RIGHT_WRITE,
     ZX_RSRC_KIND_IRQ,
+    ZX_RSRC_KIND_SYSTEM,
+    ZX_RSRC_SYSTEM_MSI_BASE,
     Status,
     ZxError,
 )
@@ -86,6 +88,25 @@ def zx_interrupt_destroy(call: Call, handle: int) -> None:
     Errors, in order: BAD_HANDLE, WRONG_TYPE; NOT_FOUND where a packet was read and not acknowledged.
     """
     call.dispatcher(handle, InterruptDispatcher, 0).destroy()
+
+
+@syscall
+def zx_msi_allocate(call: Call, handle: int, count: int, out_allocation: HandleOut) -> None:
+    """Set interrupts aside that devices send as messages: NOT_SUPPORTED, nothing in this machine can receive them.
+
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, OUT_OF_RANGE handle, which must be ZX_RSRC_SYSTEM_MSI_BASE; NOT_SUPPORTED.
+    """
+    call.dispatcher(handle, ResourceDispatcher, 0).require(ZX_RSRC_KIND_SYSTEM, ZX_RSRC_SYSTEM_MSI_BASE)
+    raise ZxError(Status.NOT_SUPPORTED)
+
+
+@syscall
+def zx_msi_create(
+    call: Call, handle: int, options: int, msi_id: int, vmo: int, vmo_offset: int, out_interrupt: HandleOut
+) -> None:
+    """One of those: as there are none, no handle is of the right type. Errors, in order: BAD_HANDLE; WRONG_TYPE."""
+    call.handle(handle)
+    raise ZxError(Status.WRONG_TYPE)
 
 
 @syscall

@@ -400,7 +400,7 @@ def _resource(call: Call, value: int) -> Record:
 def _check_info_resource(call: Call, value: int) -> None:
     """Statistics of the machine are for who has the root resource or ZX_RSRC_SYSTEM_INFO_BASE."""
     resource = call.dispatcher(value, ResourceDispatcher, 0)
-    resource.require(abi.ZX_RSRC_KIND_SYSTEM, abi.ZX_RSRC_SYSTEM_INFO_BASE)
+    resource.require_base(abi.ZX_RSRC_KIND_SYSTEM, abi.ZX_RSRC_SYSTEM_INFO_BASE)
 
 
 @_topic(abi.ZX_INFO_KMEM_STATS)

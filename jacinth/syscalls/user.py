@@ -334,6 +334,11 @@ class HostInOut(HostIn, UserInOut):
             return
         self.data = self.data[:offset] + bytes(data) + self.data[offset + len(data) :]
 
+    @property
+    def value(self) -> int:
+        """Where it is one number: what it is now."""
+        return int.from_bytes(self.data or b"", "little")
+
 
 class HostHandleOut(HandleOut):
     __slots__ = ()

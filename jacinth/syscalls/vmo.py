@@ -1,7 +1,4 @@
-"""`zx_vmo_*`. Source: docs/reference/syscalls/vmo_*.md; order from zircon/kernel/lib/syscalls/vmo.cc.
-
-Missing: zx_vmo_create_physical, which needs devices.
-"""
+"""`zx_vmo_*`. Source: docs/reference/syscalls/vmo_*.md; order from zircon/kernel/lib/syscalls/vmo.cc."""
 
 from __future__ import annotations
 
@@ -20,6 +17,7 @@ from jacinth.abi import (
     ZX_RIGHT_RESIZE,
     ZX_RIGHT_SET_PROPERTY,
     ZX_RIGHT_WRITE,
+    ZX_RSRC_KIND_MMIO,
     ZX_RSRC_KIND_SYSTEM,
     ZX_RSRC_SYSTEM_VMEX_BASE,
     ZX_VMO_CHILD_NO_WRITE,
@@ -88,6 +86,20 @@ def zx_vmo_create_contiguous(call: Call, bti: int, size: int, alignment_log2: in
     call.dispatcher(bti, BusTransactionInitiatorDispatcher, ZX_RIGHT_MAP)
     vmo = VmObjectDispatcher.create_contiguous(call.kernel, size, 1 << alignment_log2)
     out.make(vmo, vmo.initial_rights)
+
+
+@syscall
+def zx_vmo_create_physical(call: Call, resource: int, paddr: int, size: int, out: HandleOut) -> None:
+    """Make a VMO of a device's registers: NOT_SUPPORTED, there are no devices.
+
+    Errors, in order: ACCESS_DENIED policy; BAD_HANDLE, WRONG_TYPE, OUT_OF_RANGE resource, or of a root ACCESS_DENIED memory;
+    INVALID_ARGS no size, or not at a page; NOT_SUPPORTED.
+    """
+    call.check_policy(ZX_POL_NEW_VMO)
+    call.dispatcher(resource, ResourceDispatcher, 0).require(ZX_RSRC_KIND_MMIO, paddr, size)
+    if not size or paddr & PAGE_MASK:
+        raise ZxError(Status.INVALID_ARGS)
+    raise ZxError(Status.NOT_SUPPORTED)
 
 
 @syscall
