@@ -113,6 +113,12 @@ class Generator:
             name = "zx_handle_close"
         row = BY_NAME[name]
         if rng.random() < 0.9:
+            by_type, _ = self._tables(group)
+            for param in row.params:
+                if _GIVEN.intersection(param.objects) and not any(
+                    type_ in by_type for type_ in param.objects
+                ):
+                    return ("furnish", n, group.name)
             row = self._prepared(group, row)
         return ("call", n, actor.name, row.name, self.arguments(actor, row), rng.random() < 0.8)
 
@@ -144,7 +150,7 @@ class Generator:
         if param.kind is Kind.HANDLE:
             if param.optional and self.random() < 0.5:
                 return 0
-            return self.handle(actor, param.objects)
+            return self.handle(actor, param.objects, param.rights, consumed=param.consumed)
         if param.kind is Kind.SCALAR:
             if param.name in counts:
                 return counts[param.name]
@@ -227,7 +233,7 @@ class Generator:
         if flags == "ZX_VM_":
             return self.vm_options()
         if flags is not None:
-            return self.flags(flags)
+            return 0 if name == "options" and rng.random() < 0.4 else self.flags(flags)
         rule = _BY_TYPE.get(type_) or _BY_NAME.get(name)
         if rule is not None:
             return rule(self, actor)
@@ -261,8 +267,12 @@ class Generator:
         self._by_type[group.name] = version, by_type, everything
         return by_type, everything
 
-    def handle(self, actor: Actor, objects: tuple[int, ...] = ()) -> Expression:
-        """A handle, most often a valid one of the right type."""
+    def handle(
+        self, actor: Actor, objects: tuple[int, ...] = (), rights: int = 0, consumed: bool = False
+    ) -> Expression:
+        """A handle, most often a valid one of the right type with the *rights*; to be *consumed* less often the last one of
+        what no call makes.
+        """
         rng = self.rng
         group = actor.group
         chance = rng.random()
@@ -276,8 +286,16 @@ class Generator:
             if not found:
                 found = everything
             if found:
-                # The newest ones are the most likely to be of some use.
-                value = found[-1 - rng.randrange(min(4, len(found)))] if chance < 0.4 else rng.choice(found)
+                handles = group.table.handles
+                for _ in range(3):
+                    # The newest ones are the most likely to be of some use.
+                    value = (
+                        found[-1 - rng.randrange(min(4, len(found)))] if chance < 0.4 else rng.choice(found)
+                    )
+                    if consumed and handles[value].object.TYPE in _GIVEN:
+                        continue
+                    if handles[value].rights & rights == rights:
+                        break
                 return self.reference(group, value)
         if chance < 0.985:
             return self.integer() | 3
@@ -286,6 +304,25 @@ class Generator:
     def reference(self, group: Group, value: int) -> Expression:
         name = group.names.get(value)
         return value if name is None else ("h", group.name, *name)
+
+    def chosen(self, actor: Actor, type_: int, wanted: Callable[[Any], bool]) -> tuple[Expression, Any]:
+        """A handle of a type, if possible to an object that is *wanted*, and the object; None where there is none."""
+        group = actor.group
+        found = self._tables(group)[0].get(type_)
+        if not found:
+            return self.handle(actor, (type_,)), None
+        for _ in range(4):
+            value = self.rng.choice(found)
+            object_ = group.table.handles[value].object
+            if wanted(object_):
+                break
+        return self.reference(group, value), object_
+
+    def handles(self, actor: Actor) -> list[Expression]:
+        """A few handles to be sent away, each once, mostly."""
+        count = self.rng.choice((0, 0, 0, 1, 1, 2, 3))
+        found = [self.handle(actor, (), abi.ZX_RIGHT_TRANSFER, consumed=True) for _ in range(count)]
+        return list(dict.fromkeys(found)) if self.random() < 0.95 else found
 
     # Memory
 
@@ -350,7 +387,7 @@ class Generator:
 
 def _rights(g: Generator, actor: Actor) -> int:
     chance = g.random()
-    if chance < 0.6:
+    if chance < 0.85:
         return ZX_RIGHT_SAME_RIGHTS
     return g.rng.getrandbits(32) & 0xFF_FFFF if chance < 0.9 else g.integer()
 
@@ -459,6 +496,10 @@ _VM_OPTIONS: Final = (
     *(abi.ZX_VM_FAULT_BEYOND_STREAM_SIZE, 12 << abi.ZX_VM_ALIGN_BASE, 20 << abi.ZX_VM_ALIGN_BASE),
 )
 
+# What `World` gives to every group.
+_GIVEN: Final = frozenset(
+    (abi.ZX_OBJ_TYPE_JOB, abi.ZX_OBJ_TYPE_PROCESS, abi.ZX_OBJ_TYPE_RESOURCE, abi.ZX_OBJ_TYPE_VMAR)
+)
 _MAKERS: Final[dict[int, tuple[str, ...]]] = {
     abi.ZX_OBJ_TYPE_BTI: ("zx_bti_create",),
     abi.ZX_OBJ_TYPE_CHANNEL: ("zx_channel_create", "zx_task_create_exception_channel"),
@@ -585,12 +626,287 @@ def _property(g: Generator, actor: Actor) -> tuple[Expression, ...]:
     return (g.handle(actor), g.flags("ZX_PROP_"), value, size)
 
 
+def _write(etc: bool) -> Rule:
+    def arguments(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+        channel, _ = g.chosen(actor, abi.ZX_OBJ_TYPE_CHANNEL, lambda c: c.peer is not None)
+        size = g.rng.choice((0, 1, 4, 16, 64))
+        data = ("b", 0, g.rng.randbytes(size), ())
+        handles = g.handles(actor)
+        patches: list[tuple[int, int, Expression]] = []
+        for i, handle in enumerate(handles):
+            if etc:
+                operation = g.rng.choice((0, 0, 1))
+                patches += [
+                    (20 * i, 4, operation),
+                    (20 * i + 4, 4, handle),
+                    (20 * i + 12, 4, _rights(g, actor)),
+                ]
+            else:
+                patches.append((4 * i, 4, handle))
+        block = ("b", PAGE_SIZE, bytes(len(handles) * (20 if etc else 4)), tuple(patches))
+        return (channel, 0, data, size, block, len(handles))
+
+    return arguments
+
+
+def _read(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    channel, _ = g.chosen(actor, abi.ZX_OBJ_TYPE_CHANNEL, lambda c: c.messages)
+    sizes = g.rng.choice((64, 64, 64, 4, 0)), g.rng.choice((8, 8, 8, 1, 0))
+    options = g.rng.choice((0, 0, 0, 1))
+    return (channel, options, ("a", 0), ("a", PAGE_SIZE), *sizes, ("a", 2 * PAGE_SIZE), ("a", 3 * PAGE_SIZE))
+
+
+def _fifo(writes: bool) -> Rule:
+    def arguments(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+        fifo, object_ = g.chosen(actor, abi.ZX_OBJ_TYPE_FIFO, lambda f: f.peer if writes else f._queue)
+        size = 8 if object_ is None else object_.element_size
+        data = ("b", 0, g.rng.randbytes(min(size * 2, 4096)), ()) if writes else ("a", 0)
+        return (fifo, size, data, g.rng.choice((1, 1, 2, 4, 0)), ("a", PAGE_SIZE * 4))
+
+    return arguments
+
+
+def _fifo_create(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    return (g.rng.choice((1, 2, 8, 16)), g.rng.choice((1, 4, 8, 24)), 0, ("a", 0), ("a", 4))
+
+
+def _futex(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    owner = 0 if g.random() < 0.5 else g.handle(actor, (abi.ZX_OBJ_TYPE_THREAD,))
+    return (("f", g.rng.randrange(3) * 4), 0, owner, g.time())
+
+
+def _requeue(counts: bool) -> Rule:
+    def arguments(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+        owner = 0 if g.random() < 0.5 else g.handle(actor, (abi.ZX_OBJ_TYPE_THREAD,))
+        word, other = g.rng.sample(range(3), 2)
+        count = (_small(g, actor),) if counts else ()
+        return (("f", word * 4), *count, 0, ("f", other * 4), _small(g, actor), owner)
+
+    return arguments
+
+
+def _state(writes: bool) -> Rule:
+    sizes = {0: 152, 1: 512, 2: 544, 4: 72, 6: 4, 7: 8, 8: 8}
+
+    def arguments(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+        suspended = lambda thread: thread.context is not None and thread.suspend_count  # noqa: E731
+        thread, _ = g.chosen(actor, abi.ZX_OBJ_TYPE_THREAD, suspended)
+        kind = g.rng.choice(list(sizes))
+        size = sizes[kind]
+        return (thread, kind, ("b", 0, g.rng.randbytes(size) if g.random() < 0.3 else bytes(size), ()), size)
+
+    return arguments
+
+
+def _thread_start(regs: bool) -> Rule:
+    def arguments(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+        thread, _ = g.chosen(actor, abi.ZX_OBJ_TYPE_THREAD, lambda thread: thread.state.name == "INITIAL")
+        return (thread, _code(g, actor), _stack(g, actor), g.integer(), 0, *((0, 0) if regs else ()))
+
+    return arguments
+
+
+def _process_start(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    thread, object_ = g.chosen(actor, abi.ZX_OBJ_TYPE_THREAD, lambda thread: thread.state.name == "INITIAL")
+    process, _ = g.chosen(
+        actor, abi.ZX_OBJ_TYPE_PROCESS, lambda process: object_ is None or process is object_.process
+    )
+    argument = 0 if g.random() < 0.4 else g.handle(actor, (), abi.ZX_RIGHT_TRANSFER, consumed=True)
+    return (process, thread, _code(g, actor), _stack(g, actor), argument, g.integer())
+
+
+def _thread_create(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    process, _ = g.chosen(actor, abi.ZX_OBJ_TYPE_PROCESS, lambda p: p.state.name in ("INITIAL", "RUNNING"))
+    return (process, ("b", 0, b"thread", ()), 6, 0, ("a", PAGE_SIZE))
+
+
+def _create_shared(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    process, _ = g.chosen(actor, abi.ZX_OBJ_TYPE_PROCESS, lambda p: p.shareable and p.shared.count)
+    return (process, 0, ("b", 0, b"shared", ()), 6, ("a", PAGE_SIZE), ("a", 2 * PAGE_SIZE))
+
+
+def _child(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    """A thread of a process, or a process or a job of a job."""
+    rng = g.rng
+    if rng.random() < 0.5:
+        parent, object_ = g.chosen(actor, abi.ZX_OBJ_TYPE_PROCESS, lambda process: process._threads)
+        children = [] if object_ is None else list(object_._threads)
+    else:
+        parent, object_ = g.chosen(actor, abi.ZX_OBJ_TYPE_JOB, lambda job: job.has_children)
+        children = [] if object_ is None else [*(object_._jobs or ()), *(object_._processes or ())]
+    return (parent, rng.choice(children) if children else 1, _rights(g, actor), ("a", 0))
+
+
+def _vmo_child(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    vmo, object_ = g.chosen(actor, abi.ZX_OBJ_TYPE_VMO, lambda vmo: vmo.size)
+    kind = g.rng.choice(
+        (abi.ZX_VMO_CHILD_SNAPSHOT, abi.ZX_VMO_CHILD_SLICE, abi.ZX_VMO_CHILD_REFERENCE, 0x10, 0x40)
+    )
+    options = kind | g.rng.choice((0, 0, abi.ZX_VMO_CHILD_RESIZABLE, abi.ZX_VMO_CHILD_NO_WRITE))
+    if kind == abi.ZX_VMO_CHILD_REFERENCE and g.random() < 0.8:
+        return (vmo, options, 0, 0, ("a", 0))
+    size = PAGE_SIZE if object_ is None else object_.size
+    offset = g.rng.choice((0, 0, size // 2 & -PAGE_SIZE, PAGE_SIZE))
+    return (vmo, options, offset, g.rng.choice((size, size - offset, PAGE_SIZE, g.pages())) & MASK, ("a", 0))
+
+
+def _vmo_create(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    return (g.pages(), g.rng.choice((0, 0, 0, abi.ZX_VMO_RESIZABLE, abi.ZX_VMO_RESIZABLE, 4, 8)), ("a", 0))
+
+
+def _vmo_range(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    vmo, object_ = g.chosen(actor, abi.ZX_OBJ_TYPE_VMO, lambda vmo: vmo.size)
+    size = PAGE_SIZE if object_ is None else min(object_.size, 1 << 24)
+    offset = g.rng.choice((0, 0, size // 2 & -PAGE_SIZE, PAGE_SIZE))
+    return (vmo, g.flags("ZX_VMO_OP_"), offset, g.rng.choice((size, size - offset, PAGE_SIZE)) & MASK, 0, 0)
+
+
+def _mapped(g: Generator, actor: Actor) -> tuple[Expression, Expression]:
+    """A VMAR and the address of a child of it, where one has any."""
+    vmar, object_ = g.chosen(actor, abi.ZX_OBJ_TYPE_VMAR, lambda vmar: vmar.region._bases)
+    if object_ is None or not object_.region._bases:
+        return vmar, ("v", vmar, g.pages())
+    base = g.rng.choice(object_.region._bases)
+    if actor.group.scratch <= base < actor.group.scratch + 64 * PAGE_SIZE and g.random() < 0.9:
+        base = object_.region._bases[-1]  # not its own arguments, mostly
+    return vmar, ("v", vmar, base - object_.region.base + g.rng.choice((0, 0, 0, 1, 2)) * PAGE_SIZE)
+
+
+def _unmap(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    return (*_mapped(g, actor), g.pages())
+
+
+def _protect(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    vmar, address = _mapped(g, actor)
+    return (vmar, g.rng.choice((1, 3, 3, 0, 5, 7)), address, g.pages())
+
+
+def _vmar_range(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    vmar, address = _mapped(g, actor)
+    return (vmar, g.flags("ZX_VMAR_OP_"), address, g.pages(), 0, 0)
+
+
+def _get_info(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    """Many topics are of one type."""
+    topic = g.flags("ZX_INFO_")
+    types = _TOPICS.get(topic & 0xFFFF)
+    size = g.rng.choice((8, 64, 256, 1024, 4096))
+    return (g.handle(actor, types or ()), topic, ("a", 0), size, ("a", 2 * PAGE_SIZE), ("a", 3 * PAGE_SIZE))
+
+
+_JOB, _PROCESS, _THREAD, _VMO = (
+    (abi.ZX_OBJ_TYPE_JOB,),
+    (abi.ZX_OBJ_TYPE_PROCESS,),
+    (abi.ZX_OBJ_TYPE_THREAD,),
+    (abi.ZX_OBJ_TYPE_VMO,),
+)
+_TOPICS: Final[dict[int, tuple[int, ...]]] = {
+    getattr(abi, "ZX_INFO_" + name) & 0xFFFF: types
+    for names, types in {
+        "PROCESS PROCESS_THREADS PROCESS_MAPS PROCESS_VMOS PROCESS_HANDLE_STATS TASK_STATS HANDLE_TABLE": _PROCESS,
+        "JOB JOB_CHILDREN JOB_PROCESSES": _JOB,
+        "THREAD THREAD_EXCEPTION_REPORT THREAD_STATS": _THREAD,
+        "VMO": _VMO,
+        "VMAR VMAR_MAPS": (abi.ZX_OBJ_TYPE_VMAR,),
+        "SOCKET": (abi.ZX_OBJ_TYPE_SOCKET,),
+        "TIMER": (abi.ZX_OBJ_TYPE_TIMER,),
+        "STREAM": (abi.ZX_OBJ_TYPE_STREAM,),
+        "RESOURCE": (abi.ZX_OBJ_TYPE_RESOURCE,),
+        "TASK_RUNTIME": (*_JOB, *_PROCESS, *_THREAD),
+    }.items()
+    for name in names.split()
+}
+
+
+def _get_property(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    return (
+        g.handle(actor, (), abi.ZX_RIGHT_GET_PROPERTY),
+        g.flags("ZX_PROP_"),
+        ("a", 0),
+        g.rng.choice((32, 32, 8, 4)),
+    )
+
+
+def _cancel(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    """A wait that is there, mostly."""
+    port, object_ = g.chosen(actor, abi.ZX_OBJ_TYPE_PORT, lambda port: port._observing)
+    handles = actor.group.table.handles
+    for observer in () if object_ is None else object_._observing:
+        for value, handle in handles.items():
+            if handle is observer.handle:
+                return (port, g.reference(actor.group, value), observer.key)
+    return (port, g.handle(actor), _key(g, actor))
+
+
+def _wait_many(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    count = g.rng.choice((0, 1, 1, 2, 3, 5))
+    patches: list[tuple[int, int, Expression]] = []
+    for i in range(count):
+        patches += [(12 * i, 4, g.handle(actor, (), abi.ZX_RIGHT_WAIT)), (12 * i + 4, 4, _signals(g, actor))]
+    return (("b", 0, bytes(12 * count), tuple(patches)), count, g.time())
+
+
+def _raise(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    return (abi.ZX_EXCEPTION_TARGET_JOB_DEBUGGER, abi.ZX_EXCP_USER, ("b", 0, bytes(96), ()))
+
+
+def _interrupt(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    virtual = g.rng.choice((abi.ZX_INTERRUPT_VIRTUAL, abi.ZX_INTERRUPT_VIRTUAL | 0x20))
+    return (0, 0, virtual, ("a", 0))
+
+
+def _clock_create(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    options = g.rng.choice((0, abi.ZX_CLOCK_OPT_AUTO_START, abi.ZX_CLOCK_OPT_MONOTONIC, 7))
+    return (options, 0, ("a", 0))
+
+
+def _clock_update(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    options = g.rng.randrange(1, 16) | 2 << 58
+    data = b"".join(g.rng.randrange(1 << 31).to_bytes(8, "little") for _ in range(5))
+    return (g.handle(actor, (abi.ZX_OBJ_TYPE_CLOCK,), abi.ZX_RIGHT_WRITE), options, ("b", 0, data, ()))
+
+
+def _debuglog_create(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    resource = g.handle(actor, (abi.ZX_OBJ_TYPE_RESOURCE,))
+    return (resource, g.rng.choice((0, abi.ZX_LOG_FLAG_READABLE)), ("a", 0))
+
+
 _ARGUMENTS: Final[dict[str, Rule]] = {
     "zx_vmar_map": _map,
     "zx_vmar_allocate": _allocate,
-    "zx_vmar_unmap": _in_vmar("addr", "size"),
-    "zx_vmar_protect": _in_vmar("options", "addr", "size"),
-    "zx_vmar_op_range": _in_vmar("op", "addr", "size", "null", "null"),
+    "zx_vmar_unmap": _unmap,
+    "zx_vmar_protect": _protect,
+    "zx_vmar_op_range": _vmar_range,
+    "zx_channel_write": _write(False),
+    "zx_channel_write_etc": _write(True),
+    "zx_channel_read": _read,
+    "zx_channel_read_etc": _read,
+    "zx_fifo_create": _fifo_create,
+    "zx_fifo_write": _fifo(True),
+    "zx_fifo_read": _fifo(False),
+    "zx_futex_wait": _futex,
+    "zx_futex_requeue": _requeue(True),
+    "zx_futex_requeue_single_owner": _requeue(False),
+    "zx_thread_read_state": _state(False),
+    "zx_thread_write_state": _state(True),
+    "zx_thread_create": _thread_create,
+    "zx_thread_start": _thread_start(False),
+    "zx_thread_start_regs": _thread_start(True),
+    "zx_thread_raise_exception": _raise,
+    "zx_process_start": _process_start,
+    "zx_process_create_shared": _create_shared,
+    "zx_object_get_child": _child,
+    "zx_object_get_info": _get_info,
+    "zx_object_get_property": _get_property,
+    "zx_object_wait_many": _wait_many,
+    "zx_port_cancel": _cancel,
+    "zx_vmo_create": _vmo_create,
+    "zx_vmo_create_child": _vmo_child,
+    "zx_vmo_op_range": _vmo_range,
+    "zx_interrupt_create": _interrupt,
+    "zx_clock_create": _clock_create,
+    "zx_clock_update": _clock_update,
+    "zx_debuglog_create": _debuglog_create,
     "zx_vmar_unmap_handle_close_thread_exit": _in_vmar("addr", "size", "close"),
     "zx_channel_call": _channel_call("zx_channel_call_args_t"),
     "zx_channel_call_etc": _channel_call("zx_channel_call_etc_args_t"),

@@ -485,12 +485,6 @@ def _thread(check: Invariants, thread: ThreadDispatcher) -> None:
         or thread.in_exception is not None
     ):
         check.fault(f"{thread!r} is dead, and has something left")
-    if thread._observers is not None and state is ThreadState.DEAD:
-        for observer in thread.observers():
-            if observer.trigger & thread.signals:
-                check.fault(
-                    f"{thread!r} has {thread.signals:#x}, and somebody waits for {observer.trigger:#x}"
-                )
     waiter = thread.waiter
     if waiter is not None:
         if waiter.thread is not thread:
