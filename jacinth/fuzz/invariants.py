@@ -112,18 +112,23 @@ class Invariants:
         self.handles: dict[int, Handle] = {}  # those that are owned, by id
         self.counts: Counter[int] = Counter()  # handles to each dispatcher, by its id
         self._walk()
-        if any(self._missing(object_) > 0 for object_ in self.of(Dispatcher)) and self._find_orphans():
-            self.objects.clear()
-            self.handles.clear()
-            self.counts.clear()
-            self.faults.clear()
-            self._walk()
 
     def fault(self, text: str) -> None:
         self.faults.append(text)
 
     def check(self) -> list[str]:
         """A line for everything that is wrong."""
+        self._check_all()
+        if self.faults and self._find_orphans():
+            self.objects.clear()
+            self.handles.clear()
+            self.counts.clear()
+            self.faults.clear()
+            self._walk()
+            self._check_all()
+        return self.faults
+
+    def _check_all(self) -> None:
         self._check_handles()
         for object_ in list(self.objects.values()):
             for cls in type(object_).__mro__:
@@ -133,7 +138,6 @@ class Invariants:
         self._check_tree()
         self._check_memory()
         self._check_scheduler()
-        return self.faults
 
     # What there is
 

@@ -270,7 +270,13 @@ class JobDispatcher(TaskDispatcher):
                 self.exceptionate = Exceptionate(ZX_EXCEPTION_CHANNEL_TYPE_JOB)
             self.exceptionate.bind(channel, thread_rights, process_rights)
             return
-        debuggers = [exceptionate for exceptionate in self.debug_exceptionates() if exceptionate.bound]
+        debuggers = []
+        for exceptionate in self.debug_exceptionates():
+            if exceptionate.bound:
+                debuggers.append(exceptionate)
+            else:
+                exceptionate.close()  # the debugger is gone: let go of the channel too
+        self._debug_exceptionates = debuggers
         if len(debuggers) >= ZX_EXCEPTION_CHANNEL_JOB_DEBUGGER_MAX_COUNT:
             raise ZxError(Status.ALREADY_BOUND)
         exceptionate = Exceptionate(ZX_EXCEPTION_CHANNEL_TYPE_JOB_DEBUGGER)

@@ -1,0 +1,47 @@
+"""What the fuzzer has found, one test each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jacinth.abi import (
+    ZX_ERR_NOT_SUPPORTED,
+    ZX_EXCEPTION_CHANNEL_DEBUGGER,
+    ZX_OK,
+)
+from jacinth.api.kernel import Kernel
+from jacinth.fuzz.invariants import assert_invariants
+from jacinth.kernel.handle import Handle
+from jacinth.syscalls.door import HostSys
+
+
+def test_a_debugger_that_is_gone_leaves_nothing_in_the_job(k: Kernel, zx: HostSys) -> None:
+    """Its channel's other end stayed open, without anybody who could close it, when the next debugger came."""
+    status, job = zx.zx_job_create(k.host.root_job, 0)
+    assert status == ZX_OK
+    status, channel = zx.zx_task_create_exception_channel(job, ZX_EXCEPTION_CHANNEL_DEBUGGER)
+    assert status == ZX_OK
+    end = k.host.dispatcher.handles.handles[channel].object.peer
+    assert end.handle_count == 1
+    assert zx.zx_handle_close(channel) == ZX_OK
+    status, _ = zx.zx_task_create_exception_channel(job, ZX_EXCEPTION_CHANNEL_DEBUGGER)
+    assert status == ZX_OK
+    assert end.handle_count == 0
+    assert_invariants(k)
+
+
+def test_the_host_cannot_be_suspended(k: Kernel) -> None:
+    """Whoever has a handle to it could make it wait for ever."""
+    seen: list[int] = []
+    hosts = (k.host.thread, k.host.dispatcher)
+
+    async def body(zx: Any) -> None:
+        handles = zx.sys.call.handles
+        for host in hosts:
+            status, _ = await zx.sys.zx_task_suspend(handles.add(Handle(host, host.DEFAULT_RIGHTS)))
+            seen.append(status)
+
+    process, _ = k.root_job.create_child_process("other")
+    process.start_body(body)
+    k.run()
+    assert seen == [ZX_ERR_NOT_SUPPORTED] * 2
