@@ -38,7 +38,7 @@ def test_the_host_cannot_be_suspended(k: Kernel) -> None:
     async def body(zx: Any) -> None:
         handles = zx.sys.call.handles
         for host in hosts:
-            status, _ = await zx.sys.zx_task_suspend(handles.add(Handle(host, host.DEFAULT_RIGHTS)))
+            status, _ = zx.sys.zx_task_suspend(handles.add(Handle(host, host.DEFAULT_RIGHTS)))
             seen.append(status)
 
     process, _ = k.root_job.create_child_process("other")
