@@ -273,8 +273,8 @@ def _shortest_start(steps: list[Step], fails: Any, deadline: float) -> list[Step
 # ---- Reproducers ------------------------------------------------------------------------------------------------------------
 
 
-def script(failure: Failure, found_by: str) -> str:
-    """A Python program that does the steps again."""
+def script(failure: Failure, found_by: str, reproduce: str = "reproduce") -> str:
+    """A Python program that does the steps again, by a function of `jacinth.fuzz.reproduce`."""
     lines = [
         f'"""{found_by}: {failure.headline}',
         "",
@@ -284,6 +284,6 @@ def script(failure: Failure, found_by: str) -> str:
     text = "\n".join(lines).replace("\\", "\\\\")
     steps = "\n".join(f"    {step!r}," for step in failure.steps)
     return (
-        f"{text}\n\nfrom jacinth.fuzz.reproduce import reproduce\n\n"
-        f"SEED = {failure.seed}\nSTEPS = [\n{steps}\n]\n\nreproduce(SEED, STEPS)\n"
+        f"{text}\n\nfrom jacinth.fuzz.reproduce import {reproduce}\n\n"
+        f"SEED = {failure.seed}\nSTEPS = [\n{steps}\n]\n\n{reproduce}(SEED, STEPS)\n"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from jacinth.fuzz import programs
 from jacinth.fuzz.episode import replay
 from jacinth.fuzz.world import Step
 
@@ -12,10 +13,19 @@ from jacinth.fuzz.world import Step
 def reproduce(seed: int, steps: Sequence[Step]) -> None:
     """Print the steps as they happen, and what goes wrong. Exit status 1 where something does."""
 
-    def log(text: str) -> None:
-        print(text, flush=True)
+    _show(replay(seed, steps, 1, _log))
 
-    fault = replay(seed, steps, 1, log)
+
+def reproduce_programs(seed: int, steps: Sequence[tuple[str, bytes]]) -> None:
+    """The same for ELF files and machine code: print how each of them ends."""
+    _show(programs.attempt(seed, steps, _log))
+
+
+def _log(text: str) -> None:
+    print(text, flush=True)
+
+
+def _show(fault: str | None) -> None:
     if fault is None:
         print("nothing goes wrong")
         return

@@ -158,6 +158,8 @@ class World:
             self.log(" ".join(map(str, step)))
         getattr(self, "_do_" + step[0])(*step[2:])
         self._see_handles()
+        if self.failed_call and self.appeared:
+            raise FuzzError(f"{step[3]} fails, and a handle has appeared")
 
     def _do_call(self, actor_name: str, name: str, arguments: Iterable[Expression], at_once: bool) -> None:
         actor = self.actors.get(actor_name)

@@ -234,18 +234,15 @@ Exit status: 0 no finding, 1 a finding, 130 Ctrl-C.
 \b
   jacinth fuzz --calls 100000 --seed 1
   jacinth fuzz --calls 5000000 --jobs 2
+  jacinth fuzz --elf 10000
 """
+_COUNT = click.IntRange(1, 10**12)
 
 
 @cli.command(epilog=_FUZZ_EPILOG)
-@click.option(
-    "--calls",
-    type=click.IntRange(1, 10**12),
-    default=100_000,
-    show_default=True,
-    metavar="N",
-    help="How many system calls to make, in episodes of 5000.",
-)
+@click.option("--calls", type=_COUNT, metavar="N", help="Make so many system calls.  [default: 100000]")
+@click.option("--elf", type=_COUNT, metavar="N", help="Instead, start so many damaged ELF files.")
+@click.option("--code", type=_COUNT, metavar="N", help="Instead, run so many pieces of random machine code.")
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**64 - 1),
@@ -260,20 +257,33 @@ Exit status: 0 no finding, 1 a finding, 130 Ctrl-C.
     default=25,
     show_default=True,
     metavar="N",
-    help="Look at everything in the kernel after so many steps.",
+    help="With --calls: look at everything in the kernel after so many steps.",
 )
 @click.option(
     "--jobs", type=click.IntRange(1, 1024), default=1, show_default=True, metavar="N", help="CPUs to use."
 )
 @click.option(
-    "--reproducer", metavar="FILE", help="Where to write what repeats a finding  [default: fuzz-SEED.py]"
+    "--reproducer", metavar="FILE", help="Where to write what repeats a finding.  [default: fuzz-SEED.py]"
 )
 @click.option("--quiet", is_flag=True, help="No progress bar.")
-def fuzz(calls: int, seed: int, check_every: int, jobs: int, reproducer: str | None, quiet: bool) -> None:
-    """Make random system calls, and look for what must not happen."""
-    if reproducer is not None and (fault := _unwritable(reproducer)):
-        raise click.BadParameter(f"{reproducer}: {fault}", param_hint="--reproducer")
+def fuzz(
+    calls: int | None,
+    elf: int | None,
+    code: int | None,
+    seed: int,
+    check_every: int,
+    jobs: int,
+    reproducer: str | None,
+    quiet: bool,
+) -> None:
+    """Do anything at random to the kernel, and look for what must not happen."""
+    asked = [(kind, n) for kind, n in (("calls", calls), ("elf", elf), ("code", code)) if n is not None]
+    if len(asked) > 1:
+        raise click.UsageError("one of --calls, --elf and --code at a time")
+    kind, count = asked[0] if asked else ("calls", 100_000)
+    if reproducer is not None and not Path(reproducer).parent.is_dir():
+        raise click.BadParameter(f"{reproducer}: no such directory", param_hint="--reproducer")
     from jacinth.tools import fuzz as fuzzer
 
     path = None if reproducer is None else Path(reproducer)
-    sys.exit(fuzzer.fuzz(fuzzer.Options(calls, seed, check_every, jobs, path, quiet)))
+    sys.exit(fuzzer.fuzz(fuzzer.Options(kind, count, seed, check_every, jobs, path, quiet)))

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jacinth.abi.status import Status
-from jacinth.fuzz import episode
+from jacinth.fuzz import episode, programs
 
 SEEDS: Final = 1 << 32  # of episodes for each seed that can be asked for
 
@@ -27,7 +28,8 @@ SEEDS: Final = 1 << 32  # of episodes for each seed that can be asked for
 class Options:
     """What `jacinth fuzz` was asked for."""
 
-    calls: int
+    kind: str  # "calls", "elf" or "code"
+    count: int
     seed: int
     check_every: int
     jobs: int
@@ -42,47 +44,52 @@ def fuzz(options: Options) -> int:
     seen: Counter[tuple[str, int | str]] = Counter()
     episodes = 0
     failure: episode.Failure | None = None
-    columns = (TextColumn("calls"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(options.kind), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     columns += (TextColumn("{task.fields[rate]:,.0f}/s"), TextColumn("{task.fields[pairs]} answers"))  # type: ignore[assignment]
     # No refreshing thread: what is run beside it is a deterministic kernel and a signal handler.
     with Progress(
         *columns, console=console, auto_refresh=False, disable=options.quiet or not console.is_terminal
     ) as bar:
-        task = bar.add_task("calls", total=options.calls, rate=0.0, pairs=0)
+        task = bar.add_task("calls", total=options.count, rate=0.0, pairs=0)
         calls = 0
         for outcome in _episodes(options):
             calls += outcome.calls
             episodes += 1
             seen.update(outcome.seen)
             rate = calls / max(time.monotonic() - begun, 1e-9)
-            bar.update(task, completed=min(calls, options.calls), rate=rate, pairs=len(seen), refresh=True)
+            bar.update(task, completed=min(calls, options.count), rate=rate, pairs=len(seen), refresh=True)
             if outcome.failure is not None:
                 failure = outcome.failure
+            if failure is not None or calls >= options.count:
                 break
     taken = max(time.monotonic() - begun, 1e-9)
-    names = {name for name, _ in seen}
-    good = sum(count for (_, answer), count in seen.items() if answer == Status.OK)
+    what = {"calls": "calls", "elf": "files", "code": "programs"}[options.kind]
     print(
-        f"{calls:,} calls in {episodes:,} episodes, {calls / taken:,.0f} calls a second; "
-        f"{len(names)} system calls with {len(seen)} different answers, {100 * good / max(calls, 1):.0f}% ZX_OK",
+        f"{calls:,} {what} in {episodes:,} episodes, {calls / taken:,.0f} a second; {_answers(options, calls, seen)}",
         flush=True,
     )
-    if failure is None:
-        return 0
-    return report(failure, options.reproducer, options.seed)
+    return 0 if failure is None else _report(failure, options)
 
 
-def report(failure: episode.Failure, path: Path | None, seed: int) -> int:
+def _answers(options: Options, calls: int, seen: Counter[tuple[str, int | str]]) -> str:
+    if options.kind != "calls":
+        refused = sum(count for (_, answer), count in seen.items() if str(answer).startswith("refused"))
+        return f"{len(seen)} different ends, {100 * refused / max(calls, 1):.0f}% refused"
+    names = {name for name, _ in seen}
+    good = sum(count for (_, answer), count in seen.items() if answer == Status.OK)
+    return f"{len(names)} system calls with {len(seen)} different answers, {100 * good / max(calls, 1):.0f}% ZX_OK"
+
+
+def _report(failure: episode.Failure, options: Options) -> int:
     """Make a failure small, write its reproducer, and say so in one line."""
     print(f"jacinth: {failure.headline}; looking for a shorter way to it", file=sys.stderr, flush=True)
-    failure = episode.reduce(failure)
-    if path is None:
-        path = Path(f"fuzz-{failure.seed}.py")
-    path.write_text(episode.script(failure, f"jacinth fuzz --seed {seed}"))
-    print(
-        f"jacinth: {failure.headline}: {len(failure.steps)} steps, to be repeated with: python {path}",
-        file=sys.stderr,
-    )
+    of_calls = options.kind == "calls"
+    failure = episode.reduce(failure) if of_calls else programs.reduce(failure)
+    path = options.reproducer or Path(f"fuzz-{failure.seed}.py")
+    found_by = f"jacinth fuzz --{options.kind} --seed {options.seed}"
+    path.write_text(episode.script(failure, found_by, "reproduce" if of_calls else "reproduce_programs"))
+    steps = f"{len(failure.steps)} step{'s' if len(failure.steps) > 1 else ''}"
+    print(f"jacinth: {failure.headline}: {steps}, to be repeated with: python {path}", file=sys.stderr)
     return 1
 
 
@@ -94,36 +101,91 @@ def _seeds(seed: int) -> Iterator[int]:
         number += 1
 
 
-def _share(calls: int) -> Iterator[int]:
-    """How many calls each episode is to make."""
-    while calls > 0:
-        yield min(calls, episode.CALLS)
-        calls -= episode.CALLS
+def _run(kind: str, seed: int, count: int, check_every: int) -> episode.Outcome:
+    if kind == "calls":
+        return episode.run(seed, count, check_every)
+    return programs.run(kind, seed, count)
 
 
 def _episodes(options: Options) -> Iterator[episode.Outcome]:
-    """The episodes' outcomes, in the order of their seeds."""
-    work = zip(_seeds(options.seed), _share(options.calls), strict=False)
-    if options.jobs == 1:
-        for seed, calls in work:
-            yield episode.run(seed, calls, options.check_every)
+    """The episodes' outcomes, in the order of their seeds, without end."""
+    each = episode.CALLS if options.kind == "calls" else programs.PER_EPISODE
+    count = min(each, options.count)
+    if options.jobs == 1 and options.kind == "calls":
+        for seed in _seeds(options.seed):
+            yield _run(options.kind, seed, count, options.check_every)
         return
-    context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(options.jobs, context, initializer=_ignore_interrupts)
-    try:
-        pending: list[Future[episode.Outcome]] = []
-        for seed, calls in work:
-            pending.append(executor.submit(episode.run, seed, calls, options.check_every))
-            if len(pending) >= 2 * options.jobs:
-                yield pending.pop(0).result()
-        for future in pending:
-            yield future.result()
-    except BrokenProcessPool:
-        raise OSError("a process of the fuzzer has died") from None
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
+    # Code could bring the whole process down with it: it gets one of its own.
+    with _Workers(options.jobs) as workers:
+        for seed in _seeds(options.seed):
+            yield from workers.add((options.kind, seed, count, options.check_every))
 
 
-def _ignore_interrupts() -> None:
-    """Ctrl-C is for the process that has started this one."""
+Task = tuple[str, int, int, int]
+
+
+class _Workers:
+    """Processes that run episodes. Outcomes come in the order in which the episodes were added."""
+
+    def __init__(self, jobs: int) -> None:
+        self._idle: list[Connection] = []
+        self._processes: list[BaseProcess] = []
+        self._busy: dict[Connection, tuple[int, Task]] = {}
+        self._done: dict[int, episode.Outcome] = {}
+        self._added = 0
+        self._yielded = 0
+        context = multiprocessing.get_context("spawn")
+        for _ in range(jobs):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_work, args=(theirs,), daemon=True)
+            process.start()
+            theirs.close()
+            self._processes.append(process)
+            self._idle.append(ours)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.join()
+
+    def add(self, task: Task) -> Iterator[episode.Outcome]:
+        """Run *task* as soon as somebody is idle, and answer what is done by then."""
+        while not self._idle:
+            self._wait()
+        worker = self._idle.pop()
+        worker.send(task)
+        self._busy[worker] = self._added, task
+        self._added += 1
+        yield from self._ready()
+
+    def _ready(self) -> Iterator[episode.Outcome]:
+        while self._yielded in self._done:
+            yield self._done.pop(self._yielded)
+            self._yielded += 1
+
+    def _wait(self) -> None:
+        for worker in multiprocessing.connection.wait(list(self._busy)):
+            assert isinstance(worker, Connection)
+            number, (kind, seed, _, _) = self._busy.pop(worker)
+            try:
+                self._done[number] = worker.recv()
+            except EOFError:
+                raise OSError(
+                    f"the process that ran the episode of --{kind} with seed {seed} has died"
+                ) from None
+            self._idle.append(worker)
+
+
+def _work(tasks: Connection) -> None:
+    """What a worker does, until nobody has anything more to do. Ctrl-C is for the process that has started it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        try:
+            task = tasks.recv()
+        except EOFError:
+            return
+        tasks.send(_run(*task))

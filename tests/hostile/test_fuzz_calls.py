@@ -1,10 +1,23 @@
-"""The fuzzer of system calls, for a few seconds, and what it has found before."""
+"""The fuzzers, for a few seconds; and whether they would find anything."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from jacinth.fuzz import episode
+from jacinth.abi import ZX_CHANNEL_READABLE, ZX_ERR_BAD_STATE, ZX_OBJ_TYPE_PORT
+from jacinth.api.kernel import Kernel
+from jacinth.fuzz import episode, programs
+from jacinth.fuzz.invariants import InvariantError, assert_invariants
+from jacinth.kernel.handle import Handle
+from jacinth.kernel.ipc.event import EventDispatcher
+from jacinth.syscalls import door
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -17,3 +30,103 @@ def test_an_episode_finds_nothing(seed: int) -> None:
 def test_an_episode_repeats_exactly() -> None:
     one, other = episode.run(77, 1500), episode.run(77, 1500)
     assert one.seen == other.seen
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_damaged_files_are_refused_or_run(seed: int) -> None:
+    outcome = programs.run("elf", seed)
+    assert outcome.failure is None, outcome.failure.text
+    assert len(outcome.seen) > 5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_machine_code_can_be_run(seed: int) -> None:
+    outcome = programs.run("code", seed)
+    assert outcome.failure is None, outcome.failure.text
+    assert {kind for kind, _ in outcome.seen} == {"code", "restricted"}
+
+
+# ---- Whether they would find something --------------------------------------------------------------------------------------
+
+
+def test_a_leaked_handle_is_found(k: Kernel) -> None:
+    assert_invariants(k)
+    event = EventDispatcher(k)
+    k.host.add(event)
+    assert_invariants(k)
+    Handle(event, 0)
+    with pytest.raises(InvariantError, match="counts 2 handles, and there are 1"):
+        assert_invariants(k)
+
+
+def test_a_lost_page_is_found(k: Kernel) -> None:
+    k.memory.allocate()
+    with pytest.raises(InvariantError, match="frames are in use"):
+        assert_invariants(k)
+
+
+def test_a_stale_page_is_found(k: Kernel) -> None:
+    zx = k.host.sys
+    _, vmo = zx.zx_vmo_create(4096, 0)
+    _, address = zx.zx_vmar_map(k.host.root_vmar, 3, 0, vmo, 0, 4096)
+    aspace = k.host.dispatcher.shared.aspace
+    aspace.page_fault(address, 2)
+    assert_invariants(k)
+    pages = k.host.dispatcher.handles.handles[vmo].object.pages
+    pages._drop(pages.present(0, 1))  # without telling the mapping
+    with pytest.raises(InvariantError, match="nothing is committed"):
+        assert_invariants(k)
+
+
+def test_a_wrong_signal_is_found(k: Kernel) -> None:
+    _, one, _ = k.host.sys.zx_channel_create(0)
+    k.host.dispatcher.handles.handles[one].object.update_signals(0, ZX_CHANNEL_READABLE)
+    with pytest.raises(InvariantError, match="READABLE is asserted"):
+        assert_invariants(k)
+
+
+@contextmanager
+def replaced(name: str, function: Callable[..., Any]) -> Iterator[None]:
+    """Another function carries out a call."""
+    row = door.BY_NAME[name]
+    before = door.IMPLEMENTED[name]
+    try:
+        door.IMPLEMENTED[name] = function
+        door.TRAPS[row.number] = door._first_trap(row)
+        yield
+    finally:
+        door.IMPLEMENTED[name] = before
+        door.TRAPS[row.number] = door._first_trap(row)
+
+
+def test_a_finding_becomes_a_short_program(tmp_path: Path) -> None:
+    """An event that cannot go once there is a port: two steps show it, or four where another process makes them."""
+
+    def leaky(call: door.Call, options: int, out: door.HandleOut) -> None:
+        event = EventDispatcher(call.kernel)
+        out.make(event)
+        if any(handle.object.TYPE == ZX_OBJ_TYPE_PORT for _, handle in call.handles):
+            event.handle_count += 1
+
+    with replaced("zx_event_create", leaky):
+        outcome = episode.run(5, 3000)
+        assert outcome.failure is not None and "counts" in outcome.failure.headline
+        shorter = episode.reduce(outcome.failure, 20)
+    assert shorter.signature == outcome.failure.signature
+    assert len(shorter.steps) <= 4
+    script = tmp_path / "reproduce.py"
+    script.write_text(episode.script(shorter, "a test"))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    # The bug is not in the kernel of that process.
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "nothing goes wrong"), done.stderr
+
+
+def test_a_failed_call_that_gives_out_a_handle_is_found() -> None:
+    def confused(call: door.Call, options: int, out: door.HandleOut) -> None:
+        call.install(Handle(EventDispatcher(call.kernel), 0))
+        raise door.ZxError(door.Status(ZX_ERR_BAD_STATE))
+
+    with replaced("zx_event_create", confused):
+        outcome = episode.run(6, 3000)
+    assert outcome.failure is not None
+    assert outcome.failure.headline == "zx_event_create fails, and a handle has appeared"
