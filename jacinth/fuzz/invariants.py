@@ -47,6 +47,7 @@ from jacinth.kernel.object import Dispatcher, PeeredDispatcher, SignalObserver
 from jacinth.kernel.process import ProcessDispatcher, ProcessState
 from jacinth.kernel.thread import ThreadDispatcher, ThreadState
 from jacinth.kernel.vm.aspace import VmAspace
+from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.vm.vmar import VmAddressRegion, VmMapping
 from jacinth.kernel.vm.vmo import PAGE_MASK, PAGE_SHIFT, PageList, VmObjectDispatcher
 from jacinth.machine.interface import WRITE
@@ -279,8 +280,10 @@ class Invariants:
         memory = self.kernel.memory
         lists: dict[int, PageList] = {}
         for vmo in self.of(VmObjectDispatcher):
-            if vmo.references or vmo.handle_count:
-                lists[id(vmo.pages)] = vmo.pages
+            pages: PageList | None = vmo.pages if vmo.references or vmo.handle_count else None
+            while pages is not None:  # a clone may outlive the VMO whose pages it shows
+                lists[id(pages)] = pages
+                pages = getattr(pages, "parent", None)
         owners: Counter[int] = Counter()
         families: dict[int, list[PageList]] = {}
         for pages in lists.values():
@@ -412,7 +415,7 @@ def _counter(check: Invariants, counter: CounterDispatcher) -> None:
 
 
 def _port(check: Invariants, port: PortDispatcher) -> None:
-    own = sum(1 for packet in port._packets if packet.source is None)
+    own = sum(1 for packet in port._packets if packet.counted)
     if port._user_packets != own:
         check.fault(f"{port!r} counts {port._user_packets} packets of programs, and there are {own}")
     if port._packets and port._receivers:
@@ -570,7 +573,12 @@ def _shown(check: Invariants, aspace: VmAspace, page: int, frame: int, access: i
     if access & ~allowed:
         check.fault(f"{where} allows {access}, and may {allowed}")
     pages = mapping.vmo.pages
-    expected = pages.pages.get(page + mapping.delta)
+    writable = True
+    try:
+        expected, writable = pages.frame_for_read(page + mapping.delta)
+    except PageNeeded:
+        check.fault(f"{where} is shown, and the pager has not supplied it")
+        return
     if address >= mapping.base + max(0, mapping.vmo.fault_limit(mapping.beyond_stream) - mapping.vmo_offset):
         check.fault(f"{where} is behind the end of its VMO")
     if expected is None:
@@ -580,8 +588,8 @@ def _shown(check: Invariants, aspace: VmAspace, page: int, frame: int, access: i
             check.fault(f"{where} shows zeroes, and the VMO does not know it")
     elif frame != expected:
         check.fault(f"{where} shows frame {frame} instead of {expected}")
-    elif access & WRITE and expected in pages.family.owners:
-        check.fault(f"{where} can be written, and frame {frame} is shared")
+    elif access & WRITE and not writable:
+        check.fault(f"{where} can be written, and frame {frame} is shared, or clean")
 
 
 def _region(check: Invariants, region: VmAddressRegion) -> None:

@@ -21,16 +21,26 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from jacinth.abi import BY_NAME, ZX_VM_PERM_EXECUTE, ZX_VM_PERM_READ, ZX_VM_PERM_WRITE, Status, ZxError
+from jacinth.abi import (
+    BY_NAME,
+    ZX_THREAD_STATE_BLOCKED_PAGER,
+    ZX_VM_PERM_EXECUTE,
+    ZX_VM_PERM_READ,
+    ZX_VM_PERM_WRITE,
+    Status,
+    ZxError,
+)
 from jacinth.api.kernel import Kernel
 from jacinth.kernel.handle import Handle, HandleTable
 from jacinth.kernel.job import JobDispatcher, JobState
 from jacinth.kernel.process import ProcessDispatcher, ProcessState
 from jacinth.kernel.thread import CHECKPOINT, ThreadDispatcher, ThreadState
+from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.vm.vmar import VmAddressRegionDispatcher
 from jacinth.kernel.vm.vmo import PAGE_SIZE, VmObjectDispatcher
 from jacinth.kernel.wait import Waiter
 from jacinth.syscalls.door import TRAPS, Call
+from jacinth.syscalls.door import _again as again
 
 if TYPE_CHECKING:
     from jacinth.abi import SyscallRow
@@ -180,10 +190,18 @@ class World:
         if at_once:
             self._turn(20)
 
+    def _trap(self, actor: Actor, row: SyscallRow, registers: tuple[int, ...]) -> int | None:
+        """Enter the kernel, as `Door.enter` does. Answers None where a coroutine is left in the thread."""
+        try:
+            return TRAPS[row.number](actor.call, registers)
+        except PageNeeded as need:
+            actor.thread.coroutine = again(TRAPS[row.number], actor.call, registers, need)
+            return None
+
     def _call_by_host(self, actor: Actor, row: SyscallRow, registers: tuple[int, ...]) -> int | str:
         """A call that would wait is left at once, as if its thread were killed."""
         thread = actor.thread
-        result: Any = TRAPS[row.number](actor.call, registers)
+        result: Any = self._trap(actor, row, registers)
         if result is None:
             coroutine, thread.coroutine = thread.coroutine, None
             assert coroutine is not None
@@ -193,7 +211,11 @@ class World:
                 result = end.value
             else:
                 coroutine.close()
-                result = BLOCKED if isinstance(stop, Waiter) else 0
+                if not isinstance(stop, Waiter):
+                    raise FuzzError(f"{row.name} stops at {stop!r}")
+                if not row.blocking and stop.reason != ZX_THREAD_STATE_BLOCKED_PAGER:
+                    raise FuzzError(f"{row.name} waits, and is no call that may")
+                result = BLOCKED
         thread.attention = False
         return result  # type: ignore[no-any-return]
 
@@ -202,9 +224,8 @@ class World:
             self.log(f"    {row.name} = {result!s}")
         self.seen[row.name, result if row.returns == "zx_status_t" else 0] += 1
         if result == BLOCKED:
-            if not row.blocking:
-                raise FuzzError(f"{row.name} waits, and is no call that may")
-        elif row.returns == "zx_status_t" and result not in _STATUSES and row.name not in _COUNTING:
+            return
+        if row.returns == "zx_status_t" and result not in _STATUSES and row.name not in _COUNTING:
             raise FuzzError(f"{row.name} answers {result!r}, which is no status")
 
     async def _body(self, actor: Actor) -> None:
@@ -218,7 +239,7 @@ class World:
             row, registers = actor.posted
             actor.posted = None
             body = thread.coroutine
-            result: Any = TRAPS[row.number](actor.call, registers)
+            result: Any = self._trap(actor, row, registers)
             if result is None:
                 pending, thread.coroutine = thread.coroutine, body
                 assert pending is not None
@@ -358,7 +379,7 @@ class World:
             for page in (0, FUTEX_PAGE):
                 group.aspace.write_user(group.scratch + page * PAGE_SIZE, b"\0")
             return True
-        except ZxError:
+        except (ZxError, PageNeeded):
             return False
 
     # Expressions
@@ -407,7 +428,7 @@ class World:
             data = bytes(changed)
         try:
             actor.group.aspace.write_user(address, data)
-        except ZxError:
+        except (ZxError, PageNeeded):
             pass  # somebody has unmapped or protected it
         return address
 
