@@ -136,6 +136,66 @@ def test_a_fresh_thread_has_its_registers_and_nothing_else(machine: Machine) -> 
     assert (context.pc, context.sp) == (CODE, STACK_TOP)
 
 
+ALL_FLAGS = Rflags.ARITHMETIC | Rflags.DF | Rflags.AC | Rflags.ID
+
+
+@pytest.mark.parametrize("flags", [0, ALL_FLAGS, Rflags.CF, Rflags.DF, Rflags.OF | Rflags.ZF])
+def test_the_flags_of_a_context_that_starts_are_those_that_were_set(machine: Machine, flags: int) -> None:
+    context = machine.context(machine.space("9c 58 0f05"))  # pushfq; pop rax; syscall
+    context.set_general(GeneralRegs(rip=CODE, rsp=STACK_TOP, rflags=flags))
+    machine.run(context)
+    assert context.general().rax == flags | 0x202
+    assert context.general().rflags == flags | 0x202
+
+
+def test_flags_are_kept_where_a_context_goes_idle_at_a_fault(machine: Machine) -> None:
+    context = machine.context(
+        machine.space("fd f9 0f0b 9c 58 0f05")
+    )  # std; stc; ud2; pushfq; pop rax; syscall
+    machine.run(context)
+    context.pc += 2
+    assert machine.run(context) == [SYSCALL]
+    assert context.general().rax & (Rflags.DF | Rflags.CF) == Rflags.DF | Rflags.CF
+
+
+def test_no_flags_are_left_of_those_before_a_preemption(machine: Machine) -> None:
+    """They are cleared within the CPU after the context was preempted with them, and another came in between."""
+    preempted = machine.context(
+        machine.space("f9 fd ebfe 31c0 fc 9c 58 0f05")
+    )  # stc; std; jmp $; xor; cld; pushfq...
+    machine.engine.kick()
+    machine.run(preempted)
+    machine.run(preempted, lambda exit_: None if exit_ is PREEMPTED else preempted)
+    assert preempted.pc == CODE + 2
+    preempted.pc = CODE + 4
+    other = machine.context(machine.space("0f05"))
+    assert machine.run(other, lambda _: preempted if preempted.pc == CODE + 4 else None) == [SYSCALL, SYSCALL]
+    assert preempted.general().rax == 0x202 | Rflags.ZF | Rflags.PF
+
+
+@pytest.mark.parametrize("idle", [False, True])
+def test_flags_are_kept_over_a_syscall_with_others_in_between(machine: Machine, idle: bool) -> None:
+    # std; stc; syscall; pushfq; pop rax; syscall
+    one, two = (machine.context(machine.space("fd f9 0f05 9c 58 0f05")) for _ in range(2))
+    following = {one: two, two: one}
+    seen = []
+
+    def trap(exit_: Exit, context: PortableContext) -> PortableContext | None:
+        seen.append(context)
+        context.set_result(0)
+        return None if idle or len(seen) == 4 else following[context]
+
+    if idle:
+        for context in (one, two, one, two):
+            machine.run(context, lambda exit_, context=context: trap(exit_, context))
+    else:
+        order = iter((one, two, one, two))
+        machine.run(one, lambda exit_: trap(exit_, next(order)))
+    for context in (one, two):
+        assert context.pc == CODE + 8
+        assert context.general().rflags == 0x202 | Rflags.DF | Rflags.CF
+
+
 COUNTER = """
     48ffc3          ; again: inc rbx
     0f05            ; syscall

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import pytest
 
@@ -38,10 +39,10 @@ REGISTERS = [field.name for field in zx_restricted_state_t.fields]
 class Shared:
     """A prototype, and *process* with a restricted part: `CODE`, `DATA` and `SECOND` in it, *shared* memory in the other."""
 
-    def __init__(self, k: Kernel, code: bytes = SYSCALL) -> None:
+    def __init__(self, k: Kernel, code: bytes = SYSCALL, job: int = ZX_HANDLE_INVALID) -> None:
         self.k = k
         self.zx: Any = k.host.sys
-        self.job = self.ok(self.zx.zx_job_create(k.host.root_job, 0))
+        self.job = job or self.ok(self.zx.zx_job_create(k.host.root_job, 0))
         self.prototype, self.shared_vmar = self.ok(
             self.zx.zx_process_create(self.job, b"prototype", ZX_PROCESS_SHARED)
         )
@@ -50,10 +51,22 @@ class Shared:
         self.process, self.restricted_vmar = self.ok(
             self.zx.zx_process_create_shared(self.prototype, 0, b"second")
         )
+        self._fill(code)
+
+    def _fill(self, code: bytes) -> None:
         self.put_code(code)
         access = ZX_VM_PERM_READ | ZX_VM_PERM_WRITE
         self.data_vmo, _ = self.map(self.restricted_vmar, b"", access, DATA)
         self.map(self.restricted_vmar, b"", access, SECOND, 2 * PAGE)
+
+    def sibling(self, code: bytes) -> Self:
+        """Another process of the same prototype."""
+        other = copy(self)
+        other.process, other.restricted_vmar = self.ok(
+            self.zx.zx_process_create_shared(self.prototype, 0, b"third")
+        )
+        other._fill(code)
+        return other
 
     @staticmethod
     def ok(answer: Any) -> Any:

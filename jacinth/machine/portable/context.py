@@ -160,8 +160,9 @@ class PortableContext:
         )
         self.pc = rip
         flags = rflags & Rflags.USER | Rflags.ALWAYS | Rflags.IF
-        # Unicorn keeps the arithmetic flags and the direction flag apart.
-        registers[_EFLAGS] = flags & ~(Rflags.ARITHMETIC | Rflags.DF)
+        # While guest code runs Unicorn keeps the arithmetic flags and the direction flag apart. It takes them from rflags where
+        # it begins to, and puts them there where it leaves off: so both have them.
+        registers[_EFLAGS] = flags
         registers[layout.CC_SRC // 8] = flags & Rflags.ARITHMETIC
         _SET_CC_OP(registers, layout.CC_OP, layout.CC_OP_EFLAGS, -1 if flags & Rflags.DF else 1)
         registers[_FS_BASE] = fs
