@@ -333,6 +333,6 @@ def test_a_process_without_parts_keeps_all_of_its_memory(k: Kernel) -> None:
     process, vmar = bodies.ok(zx.zx_process_create(bodies.job, b"plain", 0))
     bodies.process, bodies.restricted_vmar = process, vmar
     bodies.put_code(LOAD)
-    vmo, address = bodies.map(vmar, (99).to_bytes(8, "little"), 3)
+    _, address = bodies.map(vmar, (99).to_bytes(8, "little"), 3)
     reason, state = enter(bodies, rdi=address)
     assert (reason, state.rax) == (CALL, 99)
