@@ -33,6 +33,7 @@ from jacinth.kernel.ipc.debuglog import DebugLog
 from jacinth.kernel.job import JobDispatcher
 from jacinth.kernel.thread import ThreadDispatcher, ThreadState
 from jacinth.kernel.vm.page_source import PageNeeded
+from jacinth.kernel.vm.reclaim import Reclaimer
 from jacinth.kernel.wait import LONGEST_WAIT, Clock, TimerHeap, Waiter
 from jacinth.machine.exit import CpuException, PageFault, Preempted, Syscall
 from jacinth.machine.interface import Context, Engine
@@ -102,6 +103,7 @@ class Kernel:
         self.memory = memory
         self.zero_frame = memory.allocate()  # what a read of a page that is not committed sees; never written
         self.engine = engine
+        self.reclaimer = Reclaimer(memory)
         self.clock = clock
         self.seed = seed
         self.strict = strict  # an internal error in a call is raised, not reported
@@ -447,7 +449,7 @@ def _fatal_page_fault(fault: PageFault, status: int) -> ExceptionReport:
 async def _wait_for_page(thread: ThreadDispatcher, fault: PageFault, need: PageNeeded) -> None:
     """What *thread* does until the pager has answered. Then it faults again, or gets an exception."""
     status = await need.arrive()
-    if status:
+    if status is not None:
         thread.pending = _fatal_page_fault(fault, status)
 
 

@@ -88,7 +88,7 @@ class PagerDispatcher(SoloDispatcher):
             raise ZxError(Status.OUT_OF_RANGE)
         source = PageSource(self, port, key, bool(options & ZX_VMO_TRAP_DIRTY))
         self._sources[source] = None
-        pages = PagerPages(self.kernel.memory, rounded, source)
+        pages = PagerPages(self.kernel.reclaimer, self.kernel.memory, rounded, source)
         vmo = VmObjectDispatcher(self.kernel, pages)
         vmo.resizable = bool(options & ZX_VMO_RESIZABLE)
         vmo.start_stream(size)

@@ -48,6 +48,8 @@ class PhysicalMemory:
         # 1 for every frame that an engine may have translated code from; engines set it.
         self.code_frames = bytearray(self.frames)
         self.drop_code: Callable[[int], None] | None = None  # an engine's: forget all translations of a frame
+        self.reclaimer: Callable[[int], None] | None = None  # frees so many frames, if it can
+        self.reclaims = 0  # how often it was asked: frames may have changed hands
         self.before_allocate: Callable[[], None] | None = None  # may raise OutOfMemory: injected faults
         self._populates = True
         self._next = 0  # every frame from here on was never handed out, and is zero
@@ -72,12 +74,25 @@ class PhysicalMemory:
         else:
             frame = self._next
             if frame == self.frames:
-                raise OutOfMemory(f"all {self.frames} frames are in use")
+                if not self.make_room(1):
+                    raise OutOfMemory(f"all {self.frames} frames are in use")
+                frame = self._free.pop()
+                self.allocated += 1
+                self.view[frame << 12 : (frame + 1) << 12] = _ZERO
+                return frame
             self._next = frame + 1
             if frame % _TOGETHER == 0:
                 self._populate(frame)
         self.allocated += 1
         return frame
+
+    def make_room(self, frames: int) -> bool:
+        """Whether so many frames can be had; if need be, after others have given theirs back."""
+        short = frames - (self.frames - self.allocated)
+        if short > 0 and self.reclaimer is not None:
+            self.reclaims += 1
+            self.reclaimer(short)
+        return frames <= self.frames - self.allocated
 
     def allocate_run(self, count: int, alignment: int) -> int:
         """*count* frames of zeroes, one after the other, the first one a multiple of *alignment* frames. Answers that one.

@@ -362,7 +362,7 @@ def _compile(source: str, names: dict[str, Any], name: str, row: SyscallRow) -> 
 _ARRIVE: Final = [
     "call.thread.late_writes.clear()",
     "status = await need.arrive()",
-    "if status == OK:",
+    "if status is None:",
     "    continue",
 ]
 
@@ -392,7 +392,7 @@ async def _again(trap: Trap, call: Call, registers: tuple[int, ...], need: PageN
     thread = call.thread
     while True:
         status = await need.arrive()
-        if status:
+        if status is not None:
             return status
         mine = thread.coroutine
         call.progress = need.progress
@@ -576,7 +576,7 @@ class _Sys:
     async def wait_for_page(self, need: PageNeeded) -> None:
         """A body's call has raised *need*: wait, then make it again."""
         status = await need.arrive()
-        if status:
+        if status is not None:
             self.call.refused = need, status
         else:
             self.call.progress = need.progress
@@ -592,8 +592,8 @@ class HostSys(_Sys):
     def page_in(self, need: PageNeeded) -> Status | None:
         if self.call.thread.is_body:
             return super().page_in(need)
-        status: Status = self.block(need.arrive())
-        if status:
+        status: Status | None = self.block(need.arrive())
+        if status is not None:
             return status
         self.call.progress = need.progress
         return None

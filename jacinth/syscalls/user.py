@@ -64,7 +64,7 @@ class LateWrite:
                 return Status.OK
             except PageNeeded as need:
                 status = await need.arrive()
-                if status:
+                if status is not None:
                     return status
             except ZxError as error:
                 return error.status

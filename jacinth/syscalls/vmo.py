@@ -44,6 +44,7 @@ from jacinth.abi import (
 from jacinth.kernel.bti import BusTransactionInitiatorDispatcher
 from jacinth.kernel.handle import Handle
 from jacinth.kernel.resource import ResourceDispatcher
+from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.vm.vmo import PAGE_MASK, PAGE_SHIFT, VmObjectDispatcher, round_size
 from jacinth.syscalls.door import Call, HandleOut, UserIn, UserInOut, UserOut, syscall
 
@@ -112,8 +113,13 @@ def zx_vmo_read(call: Call, handle: int, buffer: UserOut, offset: int, buffer_si
     """
     vmo = call.dispatcher(handle, VmObjectDispatcher, ZX_RIGHT_READ)
     vmo.check_access(offset, buffer_size)
-    for done in range(0, buffer_size, _PIECE):
-        buffer.write(vmo.read(offset + done, min(_PIECE, buffer_size - done)), done)
+    for done in range(call.resume(), buffer_size, _PIECE):
+        size = min(_PIECE, buffer_size - done)
+        try:
+            buffer.write_now(vmo.read(offset + done, size), done)
+        except PageNeeded as need:
+            need.progress = done
+            raise
 
 
 @syscall
@@ -126,8 +132,13 @@ def zx_vmo_write(call: Call, handle: int, buffer: UserIn, offset: int, buffer_si
     """
     vmo = call.dispatcher(handle, VmObjectDispatcher, ZX_RIGHT_WRITE)
     vmo.check_access(offset, buffer_size)
-    for done in range(0, buffer_size, _PIECE):
-        vmo.write(offset + done, buffer.read(min(_PIECE, buffer_size - done), done))
+    for done in range(call.resume(), buffer_size, _PIECE):
+        size = min(_PIECE, buffer_size - done)
+        try:
+            vmo.write(offset + done, buffer.read(size, done))
+        except PageNeeded as need:
+            need.progress = done
+            raise
 
 
 @syscall
@@ -213,11 +224,11 @@ def zx_vmo_op_range(
         if op == ZX_VMO_OP_LOCK:
             _lock(vmo, offset, size, buffer, buffer_size)
         elif op == ZX_VMO_OP_TRY_LOCK:
-            vmo.lock(offset, size)
+            vmo.try_lock(offset, size)
         else:
             vmo.unlock(offset, size)
     elif op in (ZX_VMO_OP_ALWAYS_NEED, ZX_VMO_OP_DONT_NEED):
-        pass  # hints for a pager
+        vmo.hint(offset, size, needed=op == ZX_VMO_OP_ALWAYS_NEED)
     elif op == ZX_VMO_OP_CACHE_INVALIDATE:
         raise ZxError(Status.NOT_SUPPORTED)
     elif op in (
@@ -237,11 +248,11 @@ def zx_vmo_op_range(
 
 
 def _lock(vmo: VmObjectDispatcher, offset: int, size: int, buffer: UserInOut, buffer_size: int) -> None:
-    vmo.lock(offset, size)
+    discarded = vmo.lock(offset, size)
     try:
         if buffer_size < _LOCK_STATE.size or buffer.is_null:
             raise ZxError(Status.INVALID_ARGS)
-        buffer.write(_LOCK_STATE.pack(offset, size, 0, 0))
+        buffer.write(_LOCK_STATE.pack(offset, size, 0, size if discarded else 0))
     except ZxError:
         vmo.unlock(offset, size)
         raise

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jacinth.kernel.vm.aspace import VmAspace
+from jacinth.kernel.vm.reclaim import Reclaimer
 from jacinth.kernel.vm.vmo import PAGE_SHIFT, PAGE_SIZE, PageList, VmObjectDispatcher
 from jacinth.machine.interface import READ, WRITE
 from jacinth.machine.memory import PhysicalMemory
@@ -61,6 +62,7 @@ class World:
 
     def __init__(self, limit: int = 16 << 20) -> None:
         self.memory = PhysicalMemory(limit)
+        self.reclaimer = Reclaimer(self.memory)
         self.engine = Engine(self.memory)
         self.zero_frame = self.memory.allocate()
         self._koid = 1000

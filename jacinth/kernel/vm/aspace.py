@@ -310,7 +310,11 @@ class VmAspace:
             return
         if size > _MAX_COPY:
             raise ZxError(Status.NO_MEMORY)
-        runs = self._runs(address, size, self._write_page)  # all of them, before anything is written
+        # All of them, before anything is written. To make room for the last ones the first may have gone.
+        reclaims = -1
+        while reclaims != self._memory.reclaims:
+            reclaims = self._memory.reclaims
+            runs = self._runs(address, size, self._write_page)
         view, code_frames = self._view, self._code_frames
         done = 0
         for place, count in runs:

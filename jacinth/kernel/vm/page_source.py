@@ -53,10 +53,10 @@ class PageNeeded(Exception):
         same = self.source is other.source and self.command == other.command
         return same and other.first <= self.first < other.end
 
-    async def arrive(self) -> Status:
+    async def arrive(self) -> Status | None:
         """Ask for the pages and wait until they have been answered for.
 
-        OK means that the access is worth another attempt. Otherwise, what it answers.
+        None means that the access is worth another attempt. Otherwise, what it answers.
         """
         try:
             waiter = self.source.ask(self.command, self.first, self.end)
@@ -67,9 +67,9 @@ class PageNeeded(Exception):
                 status = await waiter
             finally:
                 self.source.leave(waiter)
-        if status != Status.OK and self.failure is not None:
-            return self.failure
-        return status
+        if status == Status.OK:
+            return None
+        return status if self.failure is None else self.failure
 
 
 class PageRequestPacket(PortPacket):

@@ -14,14 +14,23 @@ Source: zircon/kernel/vm/vm_cow_pages.cc.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from jacinth.abi import ZX_PAGER_VMO_DIRTY, ZX_PAGER_VMO_READ, Status, ZxError
+from jacinth.abi import (
+    ZX_PAGER_VMO_DIRTY,
+    ZX_PAGER_VMO_READ,
+    ZX_VMO_CHILD_SNAPSHOT,
+    ZX_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE,
+    Status,
+    ZxError,
+)
 from jacinth.kernel.vm.page_source import PageNeeded, PageSource
 from jacinth.kernel.vm.ranges import RangeMap
 from jacinth.kernel.vm.vmo import PAGE_SHIFT, PAGE_SIZE, CloneFamily, PageList
 
 if TYPE_CHECKING:
+    from jacinth.kernel.vm.reclaim import Reclaimer
     from jacinth.kernel.vm.vmar import VmMapping
     from jacinth.machine.memory import PhysicalMemory
 
@@ -51,15 +60,18 @@ class PagerPages(PageList):
 
     PAGER_BACKED = True
 
-    __slots__ = ("clones", "content", "modified", "source")
+    __slots__ = ("_always_needed", "_reclaimer", "clones", "content", "modified", "source")
 
-    def __init__(self, memory: PhysicalMemory, size: int, source: PageSource) -> None:
+    def __init__(self, reclaimer: Reclaimer, memory: PhysicalMemory, size: int, source: PageSource) -> None:
         super().__init__(memory, size, CloneFamily())
+        reclaimer.paged[self] = None
+        self._reclaimer = reclaimer
         self.special = True
         self.source = source
         self.content: RangeMap[int] = RangeMap()
         self.clones: dict[ClonePages, None] = {}
         self.modified = False  # since the pager has asked last
+        self._always_needed: RangeMap[bool] = RangeMap()
 
     @property
     def has_relatives(self) -> bool:
@@ -209,18 +221,22 @@ class PagerPages(PageList):
         try:
             self._check_range(first, end)
             self._check_attached()
-            runs = list(self.content.runs(first, end))
-            if any(content is None for _, _, content in runs):
+            # First make room: that may cost pages of this very range.
+            self.check_memory(sum(high - low for low, high in self._zeroes(first, end)))
+            if any(content is None for _, _, content in self.content.runs(first, end)):
                 raise ZxError(Status.NOT_FOUND)
-            zeroes = [(low, high) for low, high, content in runs if content not in _WITH_FRAME]
-            self.check_memory(sum(high - low for low, high in zeroes))
-            for low, high in zeroes:
+            for low, high in self._zeroes(first, end):
                 self.changed(low, high)
                 for page in range(low, high):
                     self.pages[page] = self.allocate()
             self.content.set(first, end, DIRTY)
         finally:
             self.source.dirtied(first, end)
+
+    def _zeroes(self, first: int, end: int) -> list[tuple[int, int]]:
+        """The parts of a range that are there, but have no frames."""
+        runs = self.content.runs(first, end)
+        return [(low, high) for low, high, content in runs if content not in (None, *_WITH_FRAME)]
 
     def dirty_ranges(self, first: int, end: int) -> Iterator[DirtyRange]:
         """What the pager has yet to write back, or is writing back, in order: OUT_OF_RANGE."""
@@ -270,16 +286,14 @@ class PagerPages(PageList):
         self.source.detach()
         self.evict(0, self.size >> PAGE_SHIFT)
 
-    def evict(self, first: int, end: int) -> int:
-        """Forget the clean pages of the range. Answers how many frames that has freed."""
-        before = len(self.pages)
+    def evict(self, first: int, end: int, *, zeroes: bool = True) -> None:
+        """Forget the clean pages of the range, of *zeroes* too, which have no frames."""
         for start, stop, content in self.content.runs(first, end):
-            if content in (CLEAN, ZERO_CLEAN):
+            if content == CLEAN or (zeroes and content == ZERO_CLEAN):
                 for low, high in self._unpinned(start, stop):
                     self.changed(low, high)
                     self._forget_pages(low, high)
                     self.content.set(low, high, None)
-        return before - len(self.pages)
 
     def _unpinned(self, first: int, end: int) -> Iterator[tuple[int, int]]:
         """The parts of a range that are not pinned, in order. What is pinned may be written to at any time."""
@@ -296,6 +310,25 @@ class PagerPages(PageList):
         for page in range(first, end):
             self.frame_for_write(page)
         return super().pin(first, end)
+
+    def reclaim(self, *, needed: bool) -> None:
+        """Memory is short: forget clean pages, those that are always needed or the others."""
+        for low, high, always in self._always_needed.runs(0, self.size >> PAGE_SHIFT):
+            if bool(always) == needed:
+                self.evict(low, high, zeroes=False)
+
+    def hint(self, first: int, end: int, *, needed: bool) -> None:
+        """Errors: PageNeeded, which is no error where the pager fails. What was once needed always stays so."""
+        if needed:
+            self._always_needed.set(first, end, True)
+            with best_effort():
+                self.prepare_read(first, end)
+
+    def snapshot(self, kind: int, first: int, end: int) -> PageList:
+        """NOT_SUPPORTED a full snapshot: what was not supplied yet cannot be kept."""
+        if kind == ZX_VMO_CHILD_SNAPSHOT:
+            raise ZxError(Status.NOT_SUPPORTED)
+        return self.clone(first, end)
 
     def reset_modified(self) -> None:
         """From now on a new modification is to be noticed."""
@@ -325,7 +358,18 @@ class PagerPages(PageList):
     def destroy(self) -> None:
         if not self.clones:
             super().destroy()
+            del self._reclaimer.paged[self]
             self.source.close()
+
+
+@contextmanager
+def best_effort() -> Iterator[None]:
+    """Whoever waits for these pages can do without them."""
+    try:
+        yield
+    except PageNeeded as need:
+        need.failure = Status.OK
+        raise
 
 
 def _within(page: int, ranges: list[tuple[int, int]]) -> bool:
@@ -339,7 +383,7 @@ class ClonePages(PageList):
 
     PAGER_BACKED = True
 
-    __slots__ = ("limit", "offset", "parent", "zeroes")
+    __slots__ = ("_chained_to", "_links", "_two_way", "limit", "offset", "parent", "zeroes")
 
     def __init__(
         self,
@@ -356,6 +400,10 @@ class ClonePages(PageList):
         self.offset = offset
         self.limit = limit
         self.zeroes: RangeMap[bool] = RangeMap()  # pages that were made zero, whatever the parent has
+        # What today's kernel would not clone further, and neither do we.
+        self._chained_to: ClonePages | None = None  # a clone at least on write of a clone that had pages
+        self._links = 0  # how many of these are chained to this one
+        self._two_way = False  # it is, or has, a snapshot of what was modified
         parent.clones[self] = None
 
     @property
@@ -378,8 +426,13 @@ class ClonePages(PageList):
         """Errors: PageNeeded, NO_MEMORY."""
         if page in self.pages:
             return super().frame_for_write(page, faulting)
-        source = self.frame_for_read(page)[0]
-        frame = self.allocate()
+        self.prepare_read(page, page + 1)
+        frame = self.allocate()  # before the other one is looked at: it may go to make room
+        try:
+            source = self.frame_for_read(page)[0]
+        except PageNeeded:
+            self.memory.free(frame)
+            raise
         if source is not None:
             view = self.memory.view
             view[frame << PAGE_SHIFT : (frame + 1) << PAGE_SHIFT] = view[
@@ -429,7 +482,32 @@ class ClonePages(PageList):
         super().supply(first, end, frames)
         self.zeroes.set(first, min(end, self.limit), True)
 
-    def clone(self, first: int, end: int) -> PageList:
+    def hint(self, first: int, end: int, *, needed: bool) -> None:
+        """Errors: PageNeeded, which is no error where the pager fails."""
+        if needed:
+            with best_effort():
+                self.prepare_read(first, end)
+
+    def snapshot(self, kind: int, first: int, end: int) -> PageList:
+        """Errors, in order: NOT_SUPPORTED a full snapshot; of a snapshot of what was modified, BAD_STATE pinned and
+        NOT_SUPPORTED where there are clones at least on write before or behind this one.
+        """
+        if kind == ZX_VMO_CHILD_SNAPSHOT:
+            raise ZxError(Status.NOT_SUPPORTED)
+        if kind == ZX_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE and not self._two_way:
+            child = self.clone(first, end)
+            if child.pages or any(zero for _, _, zero in child.zeroes.runs(0, child.limit)):
+                child._chained_to = self
+                self._links += 1
+            return child
+        self.check_unpinned()
+        if self._chained_to is not None or self._links:
+            raise ZxError(Status.NOT_SUPPORTED)
+        child = self.clone(first, end)
+        child._two_way = self._two_way = True
+        return child
+
+    def clone(self, first: int, end: int) -> ClonePages:
         """A snapshot of what was written here; the rest is shown of the parent."""
         limit = max(0, min(end, self.limit) - first)
         child = ClonePages(
@@ -449,6 +527,8 @@ class ClonePages(PageList):
 
     def destroy(self) -> None:
         super().destroy()
+        if self._chained_to is not None:
+            self._chained_to._links -= 1
         parent = self.parent
         del parent.clones[self]
         if not parent.views:

@@ -825,7 +825,10 @@ def _range_op(op: int, mapping: VmMapping, base: int, end: int) -> None:
         return
     elif op == ZX_VMAR_OP_PREFETCH:
         vmo.prefetch(offset, size)
+    elif op == ZX_VMAR_OP_ALWAYS_NEED:
+        vmo.hint(offset, size, needed=True)
     elif op == ZX_VMAR_OP_DONT_NEED:
+        vmo.hint(offset, size, needed=False)
         return
     mapping.map_present(base, end)
 

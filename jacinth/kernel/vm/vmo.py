@@ -131,6 +131,7 @@ class PageList:
 
     __slots__ = (
         "contiguous",
+        "discarded",
         "family",
         "memory",
         "pages",
@@ -155,6 +156,7 @@ class PageList:
         self.contiguous = False  # every page keeps its frame for life
         # Whether an absent page need not be zero, nor a present one writable: `frame_for_read` knows.
         self.special = False
+        self.discarded = False  # what was in it is gone, and it cannot be used until it is locked again
 
     @property
     def has_relatives(self) -> bool:
@@ -171,21 +173,32 @@ class PageList:
     # Access of special lists, which may have to wait
 
     def frame_for_read(self, page: int) -> tuple[int | None, bool]:
-        """The frame that *page* shows, None for zeroes; and whether it may be written as it is."""
+        """The frame that *page* shows, None for zeroes; and whether it may be written as it is.
+
+        Errors: NOT_FOUND discarded; PageNeeded.
+        """
+        self.check_present()
         frame = self.pages.get(page)
         return frame, frame is not None and frame not in self.family.owners
 
     def prepare_read(self, first: int, end: int) -> None:
-        """Whether the range can be read without waiting."""
+        """Whether the range can be read without waiting. Errors as of `frame_for_read`."""
+        self.check_present()
 
     def prepare_write(self, first: int, end: int) -> None:
-        """Whether the range can be written without waiting."""
+        """Whether the range can be written without waiting. Errors as of `frame_for_read`."""
+        self.check_present()
+
+    def check_present(self) -> None:
+        """NOT_FOUND where the contents were discarded."""
+        if self.discarded:
+            raise ZxError(Status.NOT_FOUND)
 
     # Frames
 
     def check_memory(self, frames: int) -> None:
-        """NO_MEMORY unless there are so many to be had."""
-        if frames > self.memory.frames - self.memory.allocated:
+        """NO_MEMORY unless there are so many to be had, perhaps from others: their pages, and this list's, may go."""
+        if not self.memory.make_room(frames):
             raise ZxError(Status.NO_MEMORY)
 
     def allocate(self) -> int:
@@ -196,10 +209,16 @@ class PageList:
             raise ZxError(Status.NO_MEMORY) from None
 
     def frame_for_write(self, page: int, faulting: VmMapping | None = None) -> int:
-        """The frame of *page*, committed and this list's alone: NO_MEMORY. *faulting* will show it itself."""
+        """The frame of *page*, committed and this list's alone: NO_MEMORY; NOT_FOUND discarded; PageNeeded.
+
+        *faulting* will show it itself.
+        """
         frame = self.pages.get(page)
         if frame is None:
             new = self.allocate()
+            if self.discarded:  # before, or just now to make room
+                self.memory.free(new)
+                raise ZxError(Status.NOT_FOUND)
             if page in self.zero_mapped:
                 self.zero_mapped.discard(page)
                 self.changed(page, page + 1, faulting)
@@ -298,13 +317,11 @@ class PageList:
 
         Answers the frames by page number relative to *first*; pages that are not committed are not in it.
         """
-        present = self.present(first, end)
         owners = self.family.owners
-        shared = sum(1 for page in present if self.pages[page] in owners)
-        self.check_memory(shared)
+        self.check_memory(sum(1 for page in self.present(first, end) if self.pages[page] in owners))
         self.changed(first, end)
         taken = {}
-        for page in present:
+        for page in self.present(first, end):
             taken[page - first] = self.frame_for_write(page)
             del self.pages[page]
         return taken
@@ -316,6 +333,14 @@ class PageList:
         for page, frame in frames.items():
             self.pages[first + page] = frame
             self.zero_mapped.discard(first + page)
+
+    def snapshot(self, kind: int, first: int, end: int) -> PageList:
+        """A child that shows the range, of a ZX_VMO_CHILD_SNAPSHOT* *kind*; all are one here: BAD_STATE pinned."""
+        self.check_unpinned()
+        return self.clone(first, end)
+
+    def hint(self, first: int, end: int, *, needed: bool) -> None:
+        """Of interest to pagers only."""
 
     def clone(self, first: int, end: int) -> PageList:
         """A snapshot of the range. Both lists own its frames from now on, and neither may write them."""
@@ -467,7 +492,7 @@ class VmObjectDispatcher(SoloDispatcher):
         """
         rounded = round_size(size)
         count = rounded >> PAGE_SHIFT
-        if count > kernel.memory.frames - kernel.memory.allocated:
+        if not kernel.memory.make_room(count):
             raise ZxError(Status.NO_MEMORY)
         try:
             first = kernel.memory.allocate_run(count, alignment >> PAGE_SHIFT)
@@ -514,6 +539,7 @@ class VmObjectDispatcher(SoloDispatcher):
             if parent is not None:
                 parent.children[child] = None
         self.children.clear()
+        self.kernel.reclaimer.unlocked.pop(self, None)
         if parent is not None:
             self.parent = None
             parent._remove_child(self)
@@ -756,12 +782,13 @@ class VmObjectDispatcher(SoloDispatcher):
 
     def zero(self, offset: int, size: int) -> None:
         """Make the range zero; whole pages of it are freed: OUT_OF_RANGE; BAD_STATE parts of pages, not
-        cached; NO_MEMORY.
+        cached; NOT_FOUND discarded; PageNeeded; NO_MEMORY.
         """
         if offset + size > self.size:
             raise ZxError(Status.OUT_OF_RANGE)
         if (offset | size) & PAGE_MASK and self.cache_policy != ZX_CACHE_POLICY_CACHED:
             raise ZxError(Status.BAD_STATE)
+        self.pages.check_present()
         self._zero(offset, size)
 
     def _zero(self, offset: int, size: int) -> None:
@@ -784,6 +811,16 @@ class VmObjectDispatcher(SoloDispatcher):
     def prefetch(self, offset: int, size: int) -> None:
         """Have the range supplied, where there is a pager: OUT_OF_RANGE, PageNeeded."""
         self.pages.prepare_read(*self._whole_pages(offset, size))
+
+    def hint(self, offset: int, size: int, *, needed: bool) -> None:
+        """The range is always needed, and is to be supplied now; or it is not needed any more. Only pagers' VMOs
+        and their clones care: OUT_OF_RANGE, PageNeeded; that a pager fails is no error.
+        """
+        if not self.pages.PAGER_BACKED:
+            return
+        if offset + size > self.size:
+            raise ZxError(Status.OUT_OF_RANGE)
+        self.pages.hint(*self._page_range(offset, size), needed=needed)
 
     def cache_op(self, offset: int, size: int) -> None:
         """Caches are coherent here, so the range is merely checked: INVALID_ARGS empty, OUT_OF_RANGE."""
@@ -817,12 +854,26 @@ class VmObjectDispatcher(SoloDispatcher):
         self.pages.check_movable()
         self.pages.check_unpinned(*self._page_range(offset, size))
 
-    # Locking of discardable VMOs. Nothing is ever discarded here.
+    # Locking of discardable VMOs. One that was never locked is safe as well.
 
-    def lock(self, offset: int, size: int) -> None:
-        """Errors, in order: NOT_SUPPORTED not discardable; OUT_OF_RANGE not the whole VMO."""
+    def lock(self, offset: int, size: int) -> bool:
+        """Keep the contents until `unlock`. Answers whether they were gone; they are zeroes then.
+
+        Errors, in order: NOT_SUPPORTED not discardable; OUT_OF_RANGE not the whole VMO.
+        """
         self._check_lock(offset, size)
         self.lock_count += 1
+        self.kernel.reclaimer.unlocked.pop(self, None)
+        discarded, self.pages.discarded = self.pages.discarded, False
+        self.pages.special = False
+        return discarded
+
+    def try_lock(self, offset: int, size: int) -> None:
+        """Errors, in order: those of lock; UNAVAILABLE the contents are gone."""
+        self._check_lock(offset, size)
+        if self.pages.discarded:
+            raise ZxError(Status.UNAVAILABLE)
+        self.lock(offset, size)
 
     def unlock(self, offset: int, size: int) -> None:
         """Errors, in order: those of lock; BAD_STATE not locked."""
@@ -830,6 +881,17 @@ class VmObjectDispatcher(SoloDispatcher):
         if not self.lock_count:
             raise ZxError(Status.BAD_STATE)
         self.lock_count -= 1
+        if not self.lock_count:
+            self.kernel.reclaimer.unlocked[self] = None
+
+    def discard(self) -> None:
+        """Give up the contents of a VMO that is not locked, unless that frees nothing or they are in use."""
+        pages = self.pages
+        if not pages.pages or pages.pinned:
+            return
+        pages.remove(0, pages.size >> PAGE_SHIFT)
+        pages.discarded = pages.special = True
+        del self.kernel.reclaimer.unlocked[self]
 
     def _check_lock(self, offset: int, size: int) -> None:
         if not self.discardable:
@@ -862,8 +924,9 @@ class VmObjectDispatcher(SoloDispatcher):
         Errors, in order: OUT_OF_RANGE size; NOT_SUPPORTED discardable; INVALID_ARGS options; then by type.
         Slice: INVALID_ARGS offset or beyond this VMO; NOT_SUPPORTED resizable; BAD_STATE not cached.
         Reference: INVALID_ARGS a range; NOT_SUPPORTED of a slice, or resizable of one that is not; BAD_STATE
-        not cached. Snapshots, all three kinds of which are full ones here: INVALID_ARGS offset; OUT_OF_RANGE;
-        BAD_STATE not cached; NOT_SUPPORTED of a slice; INVALID_ARGS contiguous; BAD_STATE pinned.
+        not cached. Snapshots, all three kinds of which are full ones here unless a pager is behind them:
+        INVALID_ARGS offset; OUT_OF_RANGE; BAD_STATE not cached; NOT_SUPPORTED of a slice; INVALID_ARGS contiguous;
+        those of `PageList.snapshot`.
         """
         rounded = round_size(size)
         if self.discardable:
@@ -880,7 +943,7 @@ class VmObjectDispatcher(SoloDispatcher):
             kind = options & ~ZX_VMO_CHILD_RESIZABLE
             if kind & (kind - 1) or not kind & _SNAPSHOTS:
                 raise ZxError(Status.INVALID_ARGS)
-            child = self._create_snapshot(offset, rounded)
+            child = self._create_snapshot(kind, offset, rounded)
             child.resizable = bool(options & ZX_VMO_CHILD_RESIZABLE)
         if child.reference and not child.slice:
             child.stream = self.keep_stream()
@@ -915,7 +978,7 @@ class VmObjectDispatcher(SoloDispatcher):
         child.resizable = self.resizable
         return child
 
-    def _create_snapshot(self, offset: int, size: int) -> VmObjectDispatcher:
+    def _create_snapshot(self, kind: int, offset: int, size: int) -> VmObjectDispatcher:
         if offset & PAGE_MASK:
             raise ZxError(Status.INVALID_ARGS)
         if offset + size > (self.limit if self.slice else UINT64_MAX):
@@ -925,10 +988,8 @@ class VmObjectDispatcher(SoloDispatcher):
             raise ZxError(Status.NOT_SUPPORTED)
         if self.pages.contiguous:
             raise ZxError(Status.INVALID_ARGS)
-        self.pages.check_unpinned()
-        return VmObjectDispatcher(
-            self.kernel, self.pages.clone(offset >> PAGE_SHIFT, (offset + size) >> PAGE_SHIFT)
-        )
+        first, end = offset >> PAGE_SHIFT, (offset + size) >> PAGE_SHIFT
+        return VmObjectDispatcher(self.kernel, self.pages.snapshot(kind, first, end))
 
     def _check_cached(self) -> None:
         if self.cache_policy != ZX_CACHE_POLICY_CACHED:

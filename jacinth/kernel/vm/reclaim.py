@@ -1,0 +1,42 @@
+"""What the kernel takes back when memory runs out: it has no other use for it, and somebody else has said so.
+
+    1. the contents of discardable VMOs that are unlocked, the longest unlocked first
+    2. clean pages of pagers, which can be asked for again, VMO by VMO as these were made; first those that
+       nobody has said are always needed
+
+The memory is what `Kernel` was given. Nothing is taken back before a page would otherwise be refused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jacinth.kernel.vm.pager_pages import PagerPages
+    from jacinth.kernel.vm.vmo import VmObjectDispatcher
+    from jacinth.machine.memory import PhysicalMemory
+
+
+class Reclaimer:
+    """Who has memory to give: unlocked discardable VMOs, and VMOs of pagers."""
+
+    __slots__ = ("_memory", "paged", "unlocked")
+
+    def __init__(self, memory: PhysicalMemory) -> None:
+        self._memory = memory
+        self.unlocked: dict[VmObjectDispatcher, None] = {}  # in the order of their unlocking
+        self.paged: dict[PagerPages, None] = {}
+        memory.reclaimer = self.reclaim
+
+    def reclaim(self, frames: int) -> None:
+        """Free at least so many frames, as far as there are any to be freed."""
+        wanted = self._memory.allocated - frames
+        for vmo in tuple(self.unlocked):
+            if self._memory.allocated <= wanted:
+                return
+            vmo.discard()
+        for needed in (False, True):
+            for pages in tuple(self.paged):
+                if self._memory.allocated <= wanted:
+                    return
+                pages.reclaim(needed=needed)
