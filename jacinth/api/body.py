@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from jacinth.abi import ZX_RIGHT_MANAGE_THREAD, ZX_RIGHT_TRANSFER, ZX_RIGHT_WRITE, Status, ZxError
 from jacinth.api.handle import Handle, values, wrap
-from jacinth.api.status import ZxBadState, translated
+from jacinth.api.status import ZxBadState, ZxShouldWait, ZxStatus, translated
 from jacinth.kernel.handle import Handle as KernelHandle
 from jacinth.kernel.process import ProcessDispatcher
 from jacinth.kernel.thread import ThreadDispatcher
+from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.vm.vmar import VmAddressRegionDispatcher
 from jacinth.syscalls.door import BodySys, Call, HostSys
 
@@ -81,12 +82,37 @@ class Body(BodySys):
         return handle
 
     def load(self, address: int, size: int) -> bytes:
-        """Read its own memory, as machine code does: no call. Raises ZxInvalidArgs where that cannot be read."""
-        return translated(self.call.memory.read_user, address, size)
+        """Read its own memory, as machine code does: no call.
+
+        Raises ZxInvalidArgs where that cannot be read, ZxShouldWait where a pager has yet to supply it: `page_in`.
+        """
+        try:
+            return translated(self.call.memory.read_user, address, size)
+        except PageNeeded:
+            raise ZxShouldWait from None
 
     def store(self, address: int, data: bytes) -> None:
-        """Write its own memory, as machine code does: no call. Raises ZxInvalidArgs where that cannot be written."""
-        translated(self.call.memory.write_user, address, data)
+        """Write its own memory, as machine code does: no call.
+
+        Raises ZxInvalidArgs where that cannot be written, ZxShouldWait where a pager has yet to supply it: `page_in`.
+        """
+        try:
+            translated(self.call.memory.write_user, address, data)
+        except PageNeeded:
+            raise ZxShouldWait from None
+
+    async def page_in(self, address: int, size: int, *, write: bool = False) -> None:
+        """Wait until its own memory can be read, or written, without waiting.
+
+        Raises ZxInvalidArgs where there is none, or the pager fails.
+        """
+        while True:
+            try:
+                return translated(partial(self.call.memory.touch, write=write), address, size)
+            except PageNeeded as need:
+                status = await need.arrive()
+                if status is not None:
+                    raise ZxStatus.of(status) from None
 
     def close(self) -> None:
         """The body has ended: its own handles go."""

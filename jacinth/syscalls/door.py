@@ -495,7 +495,7 @@ def _host_sources(row: SyscallRow, names: dict[str, Any]) -> tuple[str, str]:
             outputs.append(_output(param, names))
     answer = f"(status, {', '.join(outputs)})" if outputs else "status"
     needed = (
-        _ARRIVE if row.blocking else ["status = self.page_in(need)", "if status is None:", "    continue"]
+        _ARRIVE if row.blocking else ["status = self.answer_need(need)", "if status is None:", "    continue"]
     )
     late = "status = await finish" if row.blocking and outputs else ""
     body = [re.sub(r"\bp_", "h_", line) for line in _body(row, arguments, answer, "        ", needed, late)]
@@ -563,7 +563,7 @@ class _Sys:
     def __init__(self, thread: ThreadDispatcher) -> None:
         self.call = Call(thread)
 
-    def page_in(self, need: PageNeeded) -> Status | None:
+    def answer_need(self, need: PageNeeded) -> Status | None:
         """A call that cannot wait needs a page: None to make it again, or its answer.
 
         The host runs the kernel meanwhile. In a body it is for who awaits the call to do that: `wait_for_page`.
@@ -589,9 +589,9 @@ class HostSys(_Sys):
     buffer's size is passed. A call that blocks runs the kernel until it is done.
     """
 
-    def page_in(self, need: PageNeeded) -> Status | None:
+    def answer_need(self, need: PageNeeded) -> Status | None:
         if self.call.thread.is_body:
-            return super().page_in(need)
+            return super().answer_need(need)
         status: Status | None = self.block(need.arrive())
         if status is not None:
             return status

@@ -22,6 +22,7 @@ from jacinth.abi import (
 )
 from jacinth.abi.names import flag_names, status_name
 from jacinth.kernel.kernel import KernelObserver
+from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.machine.interface import PAGE_SIZE
 from jacinth.machine.x86_64 import PageFaultCode
 from jacinth.tools.inspector import address_space, printable
@@ -100,7 +101,7 @@ class CrashReporter(KernelObserver):
         while frame and frame % 8 == 0 and len(pcs) < _MAX_FRAMES:
             try:
                 following, pc = process.aspace.read_u64(frame), process.aspace.read_u64(frame + 8)
-            except ZxError:
+            except (ZxError, PageNeeded):
                 break
             if not pc:
                 break
@@ -217,7 +218,7 @@ def _read_up_to(process: ProcessDispatcher, address: int, size: int) -> bytes:
     for shorter in range(size, 0, -1):
         try:
             return process.aspace.read_user(address, shorter)
-        except ZxError:
+        except (ZxError, PageNeeded):
             continue
     return b""
 
@@ -230,7 +231,7 @@ def _leaf_caller(process: ProcessDispatcher, image: ElfImage | None, regs: Any) 
     try:
         start = process.aspace.read_user(regs.rip - found[1], 8)
         caller = process.aspace.read_u64(regs.rsp)
-    except ZxError:
+    except (ZxError, PageNeeded):
         return []
     if _PUSH_RBP in start or _function(process, image, caller - 1) is None:
         return []

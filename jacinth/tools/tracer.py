@@ -26,6 +26,7 @@ from jacinth.abi.names import flag_names, object_type_name, rights_names, signal
 from jacinth.abi.rows import Kind, Param, SyscallRow
 from jacinth.kernel.kernel import KernelObserver
 from jacinth.kernel.thread import ThreadState
+from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.tools.crash import describe
 from jacinth.tools.inspector import printable
 
@@ -133,7 +134,7 @@ class _Traced:
             return f"{param.name}=NULL"
         try:
             shown = self._memory(param, value, self._count(param))
-        except ZxError:
+        except (ZxError, PageNeeded):
             return f"{param.name}={value:#x} <cannot be read>"
         if param.count is None and param.type in SCALARS:
             return f"{param.name}={value:#x} [{shown}]"  # where a futex is matters as much as what is in it
@@ -164,7 +165,7 @@ class _Traced:
                     return ""
                 count = min(count, written)
             return f"{param.name}={self._memory(param, address, count)}"
-        except ZxError:
+        except (ZxError, PageNeeded):
             return ""
 
     def _written(self, param: Param, result: int) -> int | None:

@@ -6,8 +6,19 @@ from typing import Any
 
 import pytest
 
-from jacinth import ExceptionState, ExceptionType, PagerCommand, PagerOp, Signals, Status, ThreadStateTopic
-from jacinth import VmarFlags, Vmo, VmoOp, VmoOptions
+from jacinth import (
+    ExceptionState,
+    ExceptionType,
+    PagerCommand,
+    PagerOp,
+    Signals,
+    Status,
+    ThreadStateTopic,
+    VmarFlags,
+    Vmo,
+    VmoOp,
+    VmoOptions,
+)
 from jacinth.abi import (
     ZX_INFO_THREAD_EXCEPTION_REPORT,
     ZX_THREAD_STATE_BLOCKED_PAGER,

@@ -348,6 +348,12 @@ class VmAspace:
         runs.append((start, end - start - (-(address + size) & PAGE_MASK)))
         return runs
 
+    def touch(self, address: int, size: int, *, write: bool) -> None:
+        """Whether a range can be read, or written: INVALID_ARGS, PageNeeded, NO_MEMORY."""
+        page_at = self._write_page if write else self._read_page
+        for page in range(address >> PAGE_SHIFT, (address + size + PAGE_MASK) >> PAGE_SHIFT):
+            page_at(page)
+
     def read_u32(self, address: int) -> int:
         place = self._read_tlb.get(address >> PAGE_SHIFT)
         inside = address & PAGE_MASK

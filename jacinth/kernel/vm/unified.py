@@ -39,6 +39,9 @@ class UnifiedAspace:
     def write_user(self, address: int, data: bytes | bytearray | memoryview) -> None:
         self.part(address).write_user(address, data)
 
+    def touch(self, address: int, size: int, *, write: bool) -> None:
+        self.part(address).touch(address, size, write=write)
+
     def read_u32(self, address: int) -> int:
         return self.part(address).read_u32(address)
 
