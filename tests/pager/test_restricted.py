@@ -85,7 +85,7 @@ def test_a_kicked_thread_whose_page_fails_loses_neither(pw: PagerWorld) -> None:
 
 
 def test_a_thread_that_waits_in_restricted_mode_can_be_killed(pw: PagerWorld) -> None:
-    bodies, vmo = world(pw)
+    bodies, _ = world(pw)
     seen: list[Any] = []
     bodies.start(enter, seen)
     pw.k.run_until_idle()
