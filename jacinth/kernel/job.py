@@ -209,6 +209,13 @@ class JobDispatcher(TaskDispatcher):
             times = times.plus(process.times())
         return times
 
+    def all_times(self) -> TaskTimes:
+        """Those of this job and all jobs below it."""
+        times = NO_TIMES
+        for job in self.walk():
+            times = times.plus(job.times())
+        return times
+
     def _update_child_signals(self) -> None:
         signals = 0
         if not self._processes:

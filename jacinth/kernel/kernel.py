@@ -8,6 +8,7 @@ by the same loop as machine code. The host is a thread too: when its turn comes 
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import select
@@ -31,6 +32,7 @@ from jacinth.abi import (
 from jacinth.kernel.exception import ExceptionReport, announce_exit, handle, policy_error
 from jacinth.kernel.ipc.debuglog import DebugLog
 from jacinth.kernel.job import JobDispatcher
+from jacinth.kernel.memory_pressure import MemoryPressure
 from jacinth.kernel.thread import ThreadDispatcher, ThreadState
 from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.vm.reclaim import Reclaimer
@@ -115,6 +117,7 @@ class Kernel:
         self.observers: list[KernelObserver] = []
         self.console: Callable[[bytes], None] = _write_stderr
         self.debuglog = DebugLog(self)
+        self.performance_scales: dict[int, tuple[int, int]] = {}  # of CPUs, as somebody has set them
         self.resources: dict[
             ResourceDispatcher, None
         ] = {}  # all there are, for those that are to be exclusive
@@ -133,6 +136,11 @@ class Kernel:
         self.root_job_dispatcher = JobDispatcher.create_root(self)
         # A root job is kept by the kernel itself.
         self.root_job_dispatcher.handle_count += 1
+
+    @functools.cached_property
+    def memory_pressure(self) -> MemoryPressure:
+        """Watches how much memory is left, from when somebody first asks."""
+        return MemoryPressure(self)
 
     def new_koid(self) -> int:
         self._koid = koid = self._koid + 1

@@ -103,6 +103,7 @@ class ThreadDispatcher(TaskDispatcher):
 
     __slots__ = (
         "_name",
+        "affinity",
         "aspace",
         "attention",
         "call",
@@ -148,6 +149,7 @@ class ThreadDispatcher(TaskDispatcher):
         self.restricted: RestrictedState | None = None
         self.in_restricted = False
         self.kicked = False
+        self.affinity: int | None = None  # CPUs on which a profile wants it to run
         self.aspace = process.aspace  # what user code of the thread reaches now
         # Exceptions. Where one is being handled, that is what `coroutine` does, and what it did before is kept in `interrupted`.
         self.exception: ExceptionReport | None = None  # the last one

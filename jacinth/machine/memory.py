@@ -51,6 +51,10 @@ class PhysicalMemory:
         self.reclaimer: Callable[[int], None] | None = None  # frees so many frames, if it can
         self.reclaims = 0  # how often it was asked: frames may have changed hands
         self.before_allocate: Callable[[], None] | None = None  # may raise OutOfMemory: injected faults
+        # Whom to tell when so many frames or more are in use, or so many or fewer.
+        self._above = self.frames + 1
+        self._below = -1
+        self._crossed: Callable[[], None] | None = None
         self._populates = True
         self._next = 0  # every frame from here on was never handed out, and is zero
         self._free: list[int] = []
@@ -84,6 +88,8 @@ class PhysicalMemory:
             if frame % _TOGETHER == 0:
                 self._populate(frame)
         self.allocated += 1
+        if self.allocated >= self._above:
+            self._tell()
         return frame
 
     def make_room(self, frames: int) -> bool:
@@ -93,6 +99,16 @@ class PhysicalMemory:
             self.reclaims += 1
             self.reclaimer(short)
         return frames <= self.frames - self.allocated
+
+    def watch(self, above: int | None, below: int | None, crossed: Callable[[], None]) -> None:
+        """Call *crossed* when *above* frames or more are in use, or *below* or fewer; None: never. It watches again itself."""
+        self._above = self.frames + 1 if above is None else above
+        self._below = -1 if below is None else below
+        self._crossed = crossed
+
+    def _tell(self) -> None:
+        assert self._crossed is not None
+        self._crossed()
 
     def allocate_run(self, count: int, alignment: int) -> int:
         """*count* frames of zeroes, one after the other, the first one a multiple of *alignment* frames. Answers that one.
@@ -112,6 +128,8 @@ class PhysicalMemory:
             self._next = max(self._next, first + count)
             self.view[first << 12 : (first + count) << 12] = bytes(count << 12)
         self.allocated += count
+        if self.allocated >= self._above:
+            self._tell()
         return first
 
     def _find_run(self, count: int, alignment: int) -> int:
@@ -144,6 +162,8 @@ class PhysicalMemory:
             self.code_frames[frame] = 0
         self._free.append(frame)
         self.allocated -= 1
+        if self.allocated <= self._below:
+            self._tell()
 
     def read(self, frame: int, offset: int, size: int) -> bytes:
         """*size* bytes from *offset* within the frame."""

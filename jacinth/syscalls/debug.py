@@ -23,7 +23,7 @@ from jacinth.abi import (
 )
 from jacinth.kernel.ipc.debuglog import LogDispatcher, LogRecord
 from jacinth.kernel.resource import ResourceDispatcher
-from jacinth.syscalls.door import Call, HandleOut, UserIn, UserOut, syscall
+from jacinth.syscalls.door import Call, HandleOut, UserIn, UserInOut, UserOut, syscall
 
 # zx_log_record_t: sequence, padding, length of the text, severity, flags, timestamp, koids of process and
 # thread.
@@ -114,3 +114,25 @@ def _encode(record: LogRecord) -> bytes:
         record.thread,
     )
     return head + record.text
+
+
+@syscall
+def zx_ktrace_read(
+    call: Call, handle: int, data: UserOut, offset: int, data_size: int, actual: UserOut
+) -> None:
+    """Read the kernel's trace: NOT_SUPPORTED, as in every kernel that was built without it. `jacinth run --trace` has one."""
+    raise ZxError(Status.NOT_SUPPORTED)
+
+
+@syscall
+def zx_ktrace_control(call: Call, handle: int, action: int, options: int, ptr: UserInOut) -> None:
+    """Start and stop the kernel's trace: NOT_SUPPORTED, as in every kernel that was built without it."""
+    raise ZxError(Status.NOT_SUPPORTED)
+
+
+@syscall
+def zx_mtrace_control(
+    call: Call, handle: int, kind: int, action: int, options: int, ptr: UserInOut, ptr_size: int
+) -> None:
+    """Trace instructions by the CPU's own means: NOT_SUPPORTED, as in every kernel that was not started for debugging."""
+    raise ZxError(Status.NOT_SUPPORTED)

@@ -182,6 +182,8 @@ def _thread(call: Call, value: int) -> Record:
     thread = call.dispatcher(value, ThreadDispatcher, ZX_RIGHT_INSPECT)
     # A dead thread runs nowhere.
     cpus = 0 if thread.state is ThreadState.DEAD else (1 << call.kernel.engine.cpus) - 1
+    if thread.affinity is not None:
+        cpus &= thread.affinity
     return abi.zx_info_thread_t(
         state=thread.info_state,
         wait_exception_channel_type=thread.exception_channel_type,
@@ -427,3 +429,51 @@ _older(
     abi.ZX_INFO_KMEM_STATS,
     _older_kmem_stats(abi.zx_info_kmem_stats_extended_t),
 )
+
+
+@_topic(abi.ZX_INFO_KMEM_STATS_COMPRESSION)
+def _compression_stats(call: Call, value: int) -> Record:
+    """Nothing is ever compressed."""
+    _check_info_resource(call, value)
+    return abi.zx_info_kmem_stats_compression_t()
+
+
+@_topic(abi.ZX_INFO_CPU_STATS)
+def _cpu_stats(call: Call, value: int) -> Sequence[Record]:
+    """What is not counted is zero."""
+    _check_info_resource(call, value)
+    busy = call.kernel.root_job_dispatcher.all_times().cpu
+    idle = max(0, call.kernel.clock.now() * call.kernel.engine.cpus - busy)
+    cpus = call.kernel.engine.cpus
+    return [
+        abi.zx_info_cpu_stats_t(
+            cpu_number=cpu,
+            flags=abi.ZX_INFO_CPU_STATS_FLAG_ONLINE,
+            idle_time=idle // cpus,
+            normalized_busy_time=busy // cpus,
+        )
+        for cpu in range(cpus)
+    ]
+
+
+@_topic(abi.ZX_INFO_GUEST_STATS)
+def _guest_stats(call: Call, value: int) -> Sequence[Record]:
+    """No guest ever runs."""
+    _check_info_resource(call, value)
+    return [abi.zx_info_guest_stats_t(cpu_number=cpu) for cpu in range(call.kernel.engine.cpus)]
+
+
+@_topic(abi.ZX_INFO_MEMORY_STALL)
+def _memory_stall(call: Call, value: int) -> Record:
+    """Nobody ever waits for memory."""
+    resource = call.dispatcher(value, ResourceDispatcher, 0)
+    resource.require(abi.ZX_RSRC_KIND_SYSTEM, abi.ZX_RSRC_SYSTEM_STALL_BASE)
+    return abi.zx_info_memory_stall_t()
+
+
+@_topic(abi.ZX_INFO_POWER_DOMAINS)
+def _power_domains(call: Call, value: int) -> Sequence[Record]:
+    """There are none."""
+    resource = call.dispatcher(value, ResourceDispatcher, 0)
+    resource.require(abi.ZX_RSRC_KIND_SYSTEM, abi.ZX_RSRC_SYSTEM_CPU_BASE)
+    return []

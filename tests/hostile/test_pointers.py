@@ -46,7 +46,20 @@ WITH_POINTERS = [name for name in CALLS if any(is_pointer(param) for param in BY
 WITH_HANDLES = [name for name in CALLS if any(param.kind is Kind.HANDLE for param in BY_NAME[name].params)]
 
 # Calls that no kernel carries out unless it was started for debugging: they look at nothing.
-REFUSED = {"zx_debug_read", "zx_debug_send_command", "zx_restricted_enter"}
+REFUSED = {
+    "zx_debug_read",
+    "zx_debug_send_command",
+    "zx_ktrace_control",
+    "zx_ktrace_read",
+    "zx_mtrace_control",
+    "zx_restricted_enter",
+    "zx_sampler_create",
+    "zx_sampler_read",
+    "zx_sampler_start",
+    "zx_sampler_stop",
+    "zx_system_mexec",
+    "zx_system_mexec_payload_get",
+}
 
 # Calls about hardware that is not there, refused after their handle was looked at; tests/system has their order.
 NO_HARDWARE = {name for name in CALLS if BY_NAME[name].family in ("pci", "guest")} | {
@@ -56,6 +69,10 @@ NO_HARDWARE = {name for name in CALLS if BY_NAME[name].family in ("pci", "guest"
     "zx_msi_create",
     "zx_smc_call",
     "zx_vmo_create_physical",
+    "zx_system_powerctl",
+    "zx_system_set_processor_power_domain",
+    "zx_system_set_processor_power_state",
+    "zx_system_suspend_enter",
 }
 REFUSED |= NO_HARDWARE
 

@@ -40,7 +40,9 @@ from jacinth.abi import (
     ZX_OBJ_TYPE_PMT,
     ZX_OBJ_TYPE_PORT,
     ZX_OBJ_TYPE_PROCESS,
+    ZX_OBJ_TYPE_PROFILE,
     ZX_OBJ_TYPE_RESOURCE,
+    ZX_OBJ_TYPE_SAMPLER,
     ZX_OBJ_TYPE_SOCKET,
     ZX_OBJ_TYPE_THREAD,
     ZX_OBJ_TYPE_TIMER,
@@ -65,11 +67,14 @@ from jacinth.abi import (
     ZX_VMO_OP_ZERO,
     zx_channel_call_args_t,
     zx_channel_call_etc_args_t,
+    zx_cpu_performance_info_t,
+    zx_cpu_performance_scale_t,
     zx_exception_context_t,
     zx_exception_info_t,
     zx_handle_disposition_t,
     zx_policy_basic_v2_t,
     zx_port_packet_t,
+    zx_profile_info_t,
     zx_wait_item_t,
 )
 from jacinth.abi.rows import Kind, Param, SyscallRow
@@ -254,7 +259,18 @@ def _pmt(w: World) -> int:
     return int(pmt)
 
 
+def _watched(w: World) -> int:
+    """The root job, of a kernel that watches its memory already."""
+    assert w.k.memory_pressure
+    return w.duplicate(w.k.host.root_job)
+
+
+_PROFILE = zx_profile_info_t(flags=1)
+_SCALE = zx_cpu_performance_info_t(performance_scale=zx_cpu_performance_scale_t(integral_part=1))
+
 _MAKERS: dict[int, Callable[[World], int]] = {
+    ZX_OBJ_TYPE_PROFILE: lambda w: int(w.zx.zx_profile_create(w.k.host.root_resource, 0, _PROFILE)[1]),
+    ZX_OBJ_TYPE_SAMPLER: World.event,
     ZX_OBJ_TYPE_BTI: _bti,
     ZX_OBJ_TYPE_IOMMU: _iommu,
     ZX_OBJ_TYPE_PMT: _pmt,
@@ -496,6 +512,12 @@ RECIPES: dict[str, Callable[[World], dict[str, int]]] = {
     "zx_thread_start_regs": lambda w: {"handle": _second_thread(w), "thread_entry": 0x200000},
     "zx_thread_read_state": _suspended,
     "zx_thread_write_state": lambda w: {**_suspended(w), "buffer": w.put(9, bytes(512))},
+    "zx_object_set_profile": lambda w: {"handle": w.thread(), "profile": w.make(ZX_OBJ_TYPE_PROFILE)},
+    "zx_profile_create": lambda w: {"profile": w.put(9, _PROFILE.pack())},
+    "zx_system_get_event": lambda w: {"kind": 1, "root_job": _watched(w)},
+    "zx_system_watch_memory_stall": lambda w: {"threshold": 1, "window": 1},
+    "zx_system_get_performance_info": lambda w: {"topic": 1, "count": 1},
+    "zx_system_set_performance_info": lambda w: {"topic": 1, "count": 1, "info": w.put(9, _SCALE.pack())},
     "zx_resource_create": lambda w: {"options": ZX_RSRC_KIND_IRQ, "base": 1, "size": 1, "name_size": 8},
     "zx_vmar_allocate": lambda w: {"options": ZX_VM_CAN_MAP_READ, "size": PAGE},
     "zx_vmar_map": lambda w: {"options": ZX_VM_PERM_READ, "len": PAGE},
