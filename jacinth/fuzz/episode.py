@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jacinth.fuzz.generate import Generator
 from jacinth.fuzz.invariants import Invariants
 from jacinth.fuzz.world import FuzzError, Step, World
+from jacinth.kernel.bti import BusTransactionInitiatorDispatcher
 from jacinth.kernel.ipc.channel import ChannelDispatcher, close_handles
 from jacinth.kernel.kernel import KernelDeadlock
 from jacinth.kernel.object import Dispatcher
@@ -126,8 +127,7 @@ class _Run:
 
     def check(self) -> None:
         world = self.world
-        held: dict[Dispatcher, int] = {} if world.zoo is None else {world.zoo: 1}
-        faults = Invariants(world.kernel, held, self.orphans).check()
+        faults = Invariants(world.kernel, world.held(), self.orphans).check()
         if faults:
             raise FuzzError("\n".join(faults[:20]))
 
@@ -138,23 +138,22 @@ class _Run:
             job.kill(0)
         kernel.host.dispatcher.handles.clear()
         kernel.host.thread.bind_restricted(None)
-        host_process = kernel.host.dispatcher  # which does not end, and so keeps what listens to it
-        for task in (
-            host_process.exceptionate,
-            host_process.debug_exceptionate,
-            kernel.host.thread.exceptionate,
-        ):
-            task.close()
+        # The host and the root job do not end, and so keep what listens to them.
+        host, root = kernel.host.dispatcher, kernel.root_job_dispatcher
+        listeners = [host.exceptionate, host.debug_exceptionate, kernel.host.thread.exceptionate]
+        listeners += [*root.debug_exceptionates()]
+        if root.exceptionate is not None:
+            listeners.append(root.exceptionate)
+        for listener in listeners:
+            listener.close()
         world.groups.clear()
         world.actors.clear()
-        if world.zoo is not None:
-            world.zoo.handle_count -= 1
-            if not world.zoo.handle_count:
-                world.zoo.on_zero_handles()
-            world.zoo = None
-        for object_ in _dispatchers(world):  # channels that keep each other
+        world.let_go()
+        for object_ in _dispatchers(world):  # channels that keep each other; pages that nobody has unpinned
             if isinstance(object_, ChannelDispatcher):
                 close_handles(object_._drop_messages())
+            elif isinstance(object_, BusTransactionInitiatorDispatcher):
+                object_.release_quarantine()
         self.orphans.clear()
         kernel.host.dispatcher.shared.aspace.root_vmar.unmap(
             kernel.host.dispatcher.shared.aspace.base,

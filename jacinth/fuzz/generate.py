@@ -61,6 +61,9 @@ _WEIGHTS: Final = {
     "zx_process_start": 2,
 }
 
+# There is no such hardware: one call in a hundred shows it.
+_RARE_FAMILIES: Final = ("pci", "guest")
+
 _TABLE_LIMIT: Final = 120  # handles; beyond it more are closed than made
 
 
@@ -78,7 +81,7 @@ class Generator:
         total = 0.0
         self.cumulative = []
         for name in names:
-            total += _WEIGHTS.get(name, 1)
+            total += _WEIGHTS.get(name, 0.1 if BY_NAME[name].family in _RARE_FAMILIES else 1)
             self.cumulative.append(total)
         self._by_type: dict[str, tuple[tuple[int, int], dict[int, list[int]], list[int]]] = {}
 
@@ -311,7 +314,7 @@ class Generator:
         found = self._tables(group)[0].get(type_)
         if not found:
             return self.handle(actor, (type_,)), None
-        for _ in range(4):
+        for _ in range(8):
             value = self.rng.choice(found)
             object_ = group.table.handles[value].object
             if wanted(object_):
@@ -686,7 +689,13 @@ def _requeue(counts: bool) -> Rule:
 
 
 def _state(writes: bool) -> Rule:
-    sizes = {0: 152, 1: 512, 2: 544, 4: 72, 6: 4, 7: 8, 8: 8}
+    sizes = {
+        abi.ZX_THREAD_STATE_GENERAL_REGS: STRUCTS["zx_thread_state_general_regs_t"].SIZE,
+        abi.ZX_THREAD_STATE_FP_REGS: STRUCTS["zx_thread_state_fp_regs_t"].SIZE,
+        abi.ZX_THREAD_STATE_VECTOR_REGS: STRUCTS["zx_thread_state_vector_regs_t"].SIZE,
+        abi.ZX_THREAD_STATE_DEBUG_REGS: STRUCTS["zx_thread_state_debug_regs_t"].SIZE,
+        abi.ZX_THREAD_STATE_SINGLE_STEP: 4,
+    }
 
     def arguments(g: Generator, actor: Actor) -> tuple[Expression, ...]:
         suspended = lambda thread: thread.context is not None and thread.suspend_count  # noqa: E731
@@ -707,10 +716,10 @@ def _thread_start(regs: bool) -> Rule:
 
 
 def _process_start(g: Generator, actor: Actor) -> tuple[Expression, ...]:
-    thread, object_ = g.chosen(actor, abi.ZX_OBJ_TYPE_THREAD, lambda thread: thread.state.name == "INITIAL")
-    process, _ = g.chosen(
-        actor, abi.ZX_OBJ_TYPE_PROCESS, lambda process: object_ is None or process is object_.process
-    )
+    new = lambda thread: thread.state.name == "INITIAL" and thread.process.state.name == "INITIAL"  # noqa: E731
+    thread, object_ = g.chosen(actor, abi.ZX_OBJ_TYPE_THREAD, new)
+    mine = lambda process: object_ is None or process is object_.process  # noqa: E731
+    process, _ = g.chosen(actor, abi.ZX_OBJ_TYPE_PROCESS, mine)
     argument = 0 if g.random() < 0.4 else g.handle(actor, (), abi.ZX_RIGHT_TRANSFER, consumed=True)
     return (process, thread, _code(g, actor), _stack(g, actor), argument, g.integer())
 
@@ -871,6 +880,94 @@ def _debuglog_create(g: Generator, actor: Actor) -> tuple[Expression, ...]:
     return (resource, g.rng.choice((0, abi.ZX_LOG_FLAG_READABLE)), ("a", 0))
 
 
+def _pager_vmo(g: Generator, actor: Actor) -> tuple[Expression, Expression, int]:
+    """A pager, a VMO of its, and how large that is."""
+    backed = lambda vmo: hasattr(vmo.pages, "source") and not vmo.pages.source.detached  # noqa: E731
+    vmo, object_ = g.chosen(actor, abi.ZX_OBJ_TYPE_VMO, backed)
+    source = None if object_ is None else getattr(object_.pages, "source", None)
+    pager, _ = g.chosen(actor, abi.ZX_OBJ_TYPE_PAGER, lambda pager: source is None or source.pager is pager)
+    return pager, vmo, 0 if object_ is None else min(object_.size, 1 << 24)
+
+
+def _part(g: Generator, size: int) -> tuple[int, int]:
+    """An offset and a length of whole pages, in most cases within *size*."""
+    offset = g.rng.choice((0, 0, 0, PAGE_SIZE, size // 2 & -PAGE_SIZE))
+    return offset, g.rng.choice((size - offset, size - offset, PAGE_SIZE, size, g.pages())) & MASK
+
+
+def _supply(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    pager, vmo, size = _pager_vmo(g, actor)
+    plain = lambda vmo: not vmo.pages.special and vmo.size >= PAGE_SIZE and not vmo.mappings  # noqa: E731
+    auxiliary, _ = g.chosen(actor, abi.ZX_OBJ_TYPE_VMO, plain)
+    offset, length = _part(g, size)
+    return (pager, vmo, offset, min(length, g.rng.choice((PAGE_SIZE, 4 * PAGE_SIZE))), auxiliary, 0)
+
+
+def _pager_create_vmo(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    pager = g.handle(actor, (abi.ZX_OBJ_TYPE_PAGER,))
+    port = g.handle(actor, (abi.ZX_OBJ_TYPE_PORT,))
+    options = g.rng.choice((0, 0, abi.ZX_VMO_RESIZABLE, abi.ZX_VMO_TRAP_DIRTY, 3, 0x10))
+    return (pager, options, port, _key(g, actor), g.rng.choice((1, 2, 4, 16)) * PAGE_SIZE, ("a", 0))
+
+
+def _pager_op(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    pager, vmo, size = _pager_vmo(g, actor)
+    op = g.flags("ZX_PAGER_OP_")
+    data = g.rng.choice((abi.ZX_ERR_IO & MASK, abi.ZX_ERR_BAD_STATE & MASK, 0, 1))
+    return (
+        pager,
+        op,
+        vmo,
+        *_part(g, size),
+        data if op == abi.ZX_PAGER_OP_FAIL else g.rng.choice((0, 0, data)),
+    )
+
+
+def _pager_query(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    pager, vmo, size = _pager_vmo(g, actor)
+    return (pager, vmo, *_part(g, size), ("a", 0), g.rng.choice((0, 24, 240, 2400)), ("a", PAGE_SIZE), 0)
+
+
+def _pager_stats(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    pager, vmo, _ = _pager_vmo(g, actor)
+    return (pager, vmo, g.rng.randrange(2), ("a", 0), g.rng.choice((4, 8, 64)))
+
+
+def _pager_detach(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    return _pager_vmo(g, actor)[:2]
+
+
+def _resource_create(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    kind = g.rng.randrange(6) | g.rng.choice((0, 0, abi.ZX_RSRC_FLAG_EXCLUSIVE))
+    base, size = g.rng.choice(((0, 0), (0, 1), (8, 1), (1 << 40, PAGE_SIZE), (16, 16)))
+    return (
+        g.handle(actor, (abi.ZX_OBJ_TYPE_RESOURCE,)),
+        kind,
+        base,
+        size,
+        ("b", 0, b"mine", ()),
+        4,
+        ("a", PAGE_SIZE),
+    )
+
+
+def _iommu_create(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    return (g.handle(actor, (abi.ZX_OBJ_TYPE_RESOURCE,)), 0, ("b", 0, b"\0", ()), 1, ("a", PAGE_SIZE))
+
+
+def _pin(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    vmo, object_ = g.chosen(actor, abi.ZX_OBJ_TYPE_VMO, lambda vmo: PAGE_SIZE <= vmo.size < 1 << 24)
+    options = g.rng.choice((1, 3, 3, 7, 3 | abi.ZX_BTI_COMPRESS, 3 | abi.ZX_BTI_CONTIGUOUS))
+    offset, size = _part(g, 0 if object_ is None else min(object_.size, 1 << 20))
+    bti = g.handle(actor, (abi.ZX_OBJ_TYPE_BTI,))
+    return (bti, options, vmo, offset, size, ("a", 0), max(1, size // PAGE_SIZE) & MASK, ("a", 5 * PAGE_SIZE))
+
+
+def _contiguous(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    bti = g.handle(actor, (abi.ZX_OBJ_TYPE_BTI,))
+    return (bti, g.rng.choice((1, 2, 5, 16)) * PAGE_SIZE, g.rng.choice((0, 12, 14, 20)), ("a", 0))
+
+
 _ARGUMENTS: Final[dict[str, Rule]] = {
     "zx_vmar_map": _map,
     "zx_vmar_allocate": _allocate,
@@ -906,6 +1003,16 @@ _ARGUMENTS: Final[dict[str, Rule]] = {
     "zx_interrupt_create": _interrupt,
     "zx_clock_create": _clock_create,
     "zx_clock_update": _clock_update,
+    "zx_pager_create_vmo": _pager_create_vmo,
+    "zx_pager_detach_vmo": _pager_detach,
+    "zx_pager_supply_pages": _supply,
+    "zx_pager_op_range": _pager_op,
+    "zx_pager_query_dirty_ranges": _pager_query,
+    "zx_pager_query_vmo_stats": _pager_stats,
+    "zx_resource_create": _resource_create,
+    "zx_iommu_create": _iommu_create,
+    "zx_bti_pin": _pin,
+    "zx_vmo_create_contiguous": _contiguous,
     "zx_debuglog_create": _debuglog_create,
     "zx_vmar_unmap_handle_close_thread_exit": _in_vmar("addr", "size", "close"),
     "zx_channel_call": _channel_call("zx_channel_call_args_t"),

@@ -35,10 +35,12 @@ from jacinth.abi import (
     ZX_VM_PERM_WRITE,
     ZX_VMO_ZERO_CHILDREN,
 )
+from jacinth.kernel.bti import PinnedMemoryTokenDispatcher
 from jacinth.kernel.handle import Handle, HandleTable
 from jacinth.kernel.ipc.channel import ChannelDispatcher
 from jacinth.kernel.ipc.counter import CounterDispatcher
 from jacinth.kernel.ipc.fifo import FifoDispatcher
+from jacinth.kernel.ipc.futex import FutexContext
 from jacinth.kernel.ipc.port import PortDispatcher, PortPacket
 from jacinth.kernel.ipc.socket import SocketDispatcher
 from jacinth.kernel.job import JobDispatcher, JobState
@@ -50,6 +52,7 @@ from jacinth.kernel.vm.aspace import VmAspace
 from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.vm.vmar import VmAddressRegion, VmMapping
 from jacinth.kernel.vm.vmo import PAGE_MASK, PAGE_SHIFT, PageList, VmObjectDispatcher
+from jacinth.kernel.wait import SignalWaiter, Waiter
 from jacinth.machine.interface import WRITE
 
 if TYPE_CHECKING:
@@ -220,14 +223,17 @@ class Invariants:
 
     def _find_orphans(self) -> bool:
         """Channels whose last handles lie in each other's queues keep each other, here as in every kernel of this kind, with
-        all that is in their messages. Answers whether there are some that were not known.
+        all that is in their messages; and what a device may still write to is never given back. Answers whether there are
+        some that were not known.
         """
         found = [
             object_
             for object_ in gc.get_objects()
-            if isinstance(object_, ChannelDispatcher)
+            if (
+                (isinstance(object_, ChannelDispatcher) and object_.handle_count)
+                or (isinstance(object_, PinnedMemoryTokenDispatcher) and not object_._unpinned)
+            )
             and object_.kernel is self.kernel
-            and object_.handle_count
             and id(object_) not in self.objects
         ]
         self.orphans += found
@@ -425,6 +431,34 @@ def _port(check: Invariants, port: PortDispatcher) -> None:
             check.fault(f"{port!r} believes that it observes {observer.handle!r}")
     if not port.handle_count and (port._packets or port._observing):
         check.fault(f"{port!r} is closed, and has packets or observes")
+
+
+def _waiter(check: Invariants, waiter: Waiter) -> None:
+    """Somebody's place in a queue: who is in it waits there, and can be found."""
+    thread = waiter.thread
+    if thread is not None and thread.waiter is not waiter:
+        check.fault(f"a wait of {thread!r} is not what it waits on")
+    if type(waiter) is not Waiter and waiter.status is None and thread is None:
+        check.fault(f"nobody waits on {waiter!r}, which is in a queue")
+
+
+def _signal_waiter(check: Invariants, observer: SignalWaiter) -> None:
+    object_ = observer.handle.object
+    if observer.waiter.status is None and observer.trigger & object_.signals:
+        check.fault(
+            f"a thread waits for {observer.trigger:#x} of {object_!r}, which has {object_.signals:#x}"
+        )
+
+
+def _futexes(check: Invariants, context: FutexContext) -> None:
+    for key, futex in context._futexes.items():
+        if not futex.waiters:
+            check.fault(f"there is a futex {key:#x} on which nobody waits")
+        for waiter in futex.waiters:
+            if waiter.key != key:
+                check.fault(f"who waits on futex {key:#x} says {waiter.key:#x}")
+            if waiter.thread is not None and waiter.thread is not waiter.who:
+                check.fault(f"{waiter.who!r} waits on futex {key:#x}, and {waiter.thread!r} would be woken")
 
 
 def _job(check: Invariants, job: JobDispatcher) -> None:
@@ -639,6 +673,9 @@ _CHECKS: Final[dict[type, Callable[[Invariants, Any], None]]] = {
     FifoDispatcher: _fifo,
     CounterDispatcher: _counter,
     PortDispatcher: _port,
+    Waiter: _waiter,
+    SignalWaiter: _signal_waiter,
+    FutexContext: _futexes,
     JobDispatcher: _job,
     ProcessDispatcher: _process,
     ThreadDispatcher: _thread,

@@ -33,6 +33,7 @@ from jacinth.abi import (
 from jacinth.api.kernel import Kernel
 from jacinth.kernel.handle import Handle, HandleTable
 from jacinth.kernel.job import JobDispatcher, JobState
+from jacinth.kernel.object import Dispatcher
 from jacinth.kernel.process import ProcessDispatcher, ProcessState
 from jacinth.kernel.thread import CHECKPOINT, ThreadDispatcher, ThreadState
 from jacinth.kernel.vm.page_source import PageNeeded
@@ -146,10 +147,29 @@ class World:
             host.table.close(k.host.root_job)
         host.index = 0
         self._see_handles()
+        handle = host.table.get(k.host.root_resource)
+        assert handle is not None
+        self.resource = handle.object
+        self.resource.handle_count += 1  # this one
         self._furnish(host)
 
     def close(self) -> None:
         self.kernel.close()
+
+    def held(self) -> dict[Dispatcher, int]:
+        """What is kept here, without a handle."""
+        held: dict[Dispatcher, int] = {self.resource: 1}
+        if self.zoo is not None:
+            held[self.zoo] = 1
+        return held
+
+    def let_go(self) -> None:
+        """Keep nothing any more."""
+        for object_ in self.held():
+            object_.handle_count -= 1
+            if not object_.handle_count:
+                object_.on_zero_handles()
+        self.zoo = None
 
     @property
     def over(self) -> bool:
@@ -311,7 +331,6 @@ class World:
 
     def _furnish(self, group: Group) -> None:
         """Scratch pages where they have been unmapped, and the objects that are made by no call or are hard to come by."""
-        kernel = self.kernel
         if not self._scratch_is_there(group):
             try:
                 self._map_scratch(group)
@@ -320,11 +339,7 @@ class World:
         if self._make_zoo():
             assert self.zoo is not None
             self._give(group, Handle(self.zoo, self.zoo.DEFAULT_RIGHTS))
-        host = kernel.host.dispatcher.handles
-        for value in (kernel.host.root_resource,):
-            handle = host.get(value)
-            if handle is not None and group.name != "host":
-                self._give(group, Handle(handle.object, handle.rights))
+        self._give(group, Handle(self.resource, self.resource.DEFAULT_RIGHTS))
         for other in self.groups.values():
             if other is not group and other.processes[0].state is not ProcessState.DEAD:
                 for task in (other.processes[0], *[actor.thread for actor in other.actors[:1]]):
