@@ -105,6 +105,8 @@ class Generator:
             return ("kill", n, self.rng.choice(list(groups)), self.rng.randrange(3))
         actors = [actor for actor in world.actors.values() if actor.idle]
         actor = actors[0] if random_() < 0.2 else self.rng.choice(actors)
+        if chance < 0.045 and not actor.host:
+            return ("restricted", n, actor.name, _code(self, actor), random_() < 0.8)
         return self.call(n, actor)
 
     def call(self, n: int, actor: Actor) -> Step:
@@ -126,8 +128,16 @@ class Generator:
         return ("call", n, actor.name, row.name, self.arguments(actor, row), rng.random() < 0.8)
 
     def _prepared(self, group: Group, row: SyscallRow) -> SyscallRow:
-        """*row*, or where an object is missing that it needs, a call that makes one."""
+        """*row*, or where an object is missing that it needs, a call that makes one, or brings one into the right state."""
         by_type, _ = self._tables(group)
+        need = _NEEDS.get(row.name)
+        if need is not None and self.random() < 0.7:
+            type_, wanted, maker = need
+            handles = group.table.handles
+            if maker in self.calls and not any(
+                wanted(handles[value].object) for value in by_type.get(type_, ())
+            ):
+                return self._prepared(group, BY_NAME[maker])
         for param in row.params:
             if param.objects and not param.optional and not any(type_ in by_type for type_ in param.objects):
                 makers = [
@@ -290,7 +300,7 @@ class Generator:
                 found = everything
             if found:
                 handles = group.table.handles
-                for _ in range(3):
+                for _ in range(6):
                     # The newest ones are the most likely to be of some use.
                     value = (
                         found[-1 - rng.randrange(min(4, len(found)))] if chance < 0.4 else rng.choice(found)
@@ -299,6 +309,8 @@ class Generator:
                         continue
                     if handles[value].rights & rights == rights:
                         break
+                    if not objects:
+                        found = everything
                 return self.reference(group, value)
         if chance < 0.985:
             return self.integer() | 3
@@ -314,12 +326,10 @@ class Generator:
         found = self._tables(group)[0].get(type_)
         if not found:
             return self.handle(actor, (type_,)), None
-        for _ in range(8):
-            value = self.rng.choice(found)
-            object_ = group.table.handles[value].object
-            if wanted(object_):
-                break
-        return self.reference(group, value), object_
+        handles = group.table.handles
+        good = [value for value in found if wanted(handles[value].object)] if self.random() < 0.9 else found
+        value = self.rng.choice(good or found)
+        return self.reference(group, value), handles[value].object
 
     def handles(self, actor: Actor) -> list[Expression]:
         """A few handles to be sent away, each once, mostly."""
@@ -586,14 +596,14 @@ def _channel_call(struct_name: str) -> Rule:
     etc = struct_name == "zx_channel_call_etc_args_t"
 
     def arguments(g: Generator, actor: Actor) -> tuple[Expression, ...]:
-        handles = g.rng.choice((0, 0, 1, 2))
+        handles = g.rng.choice((0, 0, 0, 1, 2))
         kind = "zx_handle_disposition_t" if etc else "zx_handle_t"
         values = {
             "wr_bytes": ("b", PAGE_SIZE, g.rng.randbytes(16), ()),
             "wr_handles": g.buffer(actor, kind, handles, 2 * PAGE_SIZE),
             "rd_bytes": ("a", 3 * PAGE_SIZE),
             "rd_handles": ("a", 4 * PAGE_SIZE),
-            "wr_num_bytes": g.rng.choice((4, 8, 16, 2)),
+            "wr_num_bytes": g.rng.choice((4, 4, 8, 16, 16, 2)),
             "wr_num_handles": handles,
             "rd_num_bytes": g.rng.choice((0, 4, 16, 64)),
             "rd_num_handles": g.rng.choice((0, 2, 8)),
@@ -603,7 +613,7 @@ def _channel_call(struct_name: str) -> Rule:
             for field in struct.fields
         )
         args = ("b", 0, bytes(struct.SIZE), patches)
-        channel = g.handle(actor, (abi.ZX_OBJ_TYPE_CHANNEL,))
+        channel, _ = g.chosen(actor, abi.ZX_OBJ_TYPE_CHANNEL, lambda c: c.peer is not None)
         return (channel, 0, g.time(), args, ("a", 5 * PAGE_SIZE), ("a", 6 * PAGE_SIZE))
 
     return arguments
@@ -631,9 +641,16 @@ def _property(g: Generator, actor: Actor) -> tuple[Expression, ...]:
 
 def _write(etc: bool) -> Rule:
     def arguments(g: Generator, actor: Actor) -> tuple[Expression, ...]:
-        channel, _ = g.chosen(actor, abi.ZX_OBJ_TYPE_CHANNEL, lambda c: c.peer is not None)
+        replies = g.random() < 0.3
+        channel, object_ = g.chosen(
+            actor, abi.ZX_OBJ_TYPE_CHANNEL, lambda c: c.peer is not None and (c.peer._callers or not replies)
+        )
         size = g.rng.choice((0, 1, 4, 16, 64))
-        data = ("b", 0, g.rng.randbytes(size), ())
+        contents = g.rng.randbytes(size)
+        if replies and object_ is not None and object_.peer is not None and object_.peer._callers:
+            size += 4
+            contents = g.rng.choice(list(object_.peer._callers)).to_bytes(4, "little") + contents
+        data = ("b", 0, contents, ())
         handles = g.handles(actor)
         patches: list[tuple[int, int, Expression]] = []
         for i, handle in enumerate(handles):
@@ -698,8 +715,7 @@ def _state(writes: bool) -> Rule:
     }
 
     def arguments(g: Generator, actor: Actor) -> tuple[Expression, ...]:
-        suspended = lambda thread: thread.context is not None and thread.suspend_count  # noqa: E731
-        thread, _ = g.chosen(actor, abi.ZX_OBJ_TYPE_THREAD, suspended)
+        thread, _ = g.chosen(actor, abi.ZX_OBJ_TYPE_THREAD, _is_stopped)
         kind = g.rng.choice(list(sizes))
         size = sizes[kind]
         return (thread, kind, ("b", 0, g.rng.randbytes(size) if g.random() < 0.3 else bytes(size), ()), size)
@@ -709,15 +725,14 @@ def _state(writes: bool) -> Rule:
 
 def _thread_start(regs: bool) -> Rule:
     def arguments(g: Generator, actor: Actor) -> tuple[Expression, ...]:
-        thread, _ = g.chosen(actor, abi.ZX_OBJ_TYPE_THREAD, lambda thread: thread.state.name == "INITIAL")
+        thread, _ = g.chosen(actor, abi.ZX_OBJ_TYPE_THREAD, _is_startable)
         return (thread, _code(g, actor), _stack(g, actor), g.integer(), 0, *((0, 0) if regs else ()))
 
     return arguments
 
 
 def _process_start(g: Generator, actor: Actor) -> tuple[Expression, ...]:
-    new = lambda thread: thread.state.name == "INITIAL" and thread.process.state.name == "INITIAL"  # noqa: E731
-    thread, object_ = g.chosen(actor, abi.ZX_OBJ_TYPE_THREAD, new)
+    thread, object_ = g.chosen(actor, abi.ZX_OBJ_TYPE_THREAD, _is_new)
     mine = lambda process: object_ is None or process is object_.process  # noqa: E731
     process, _ = g.chosen(actor, abi.ZX_OBJ_TYPE_PROCESS, mine)
     argument = 0 if g.random() < 0.4 else g.handle(actor, (), abi.ZX_RIGHT_TRANSFER, consumed=True)
@@ -768,6 +783,28 @@ def _vmo_range(g: Generator, actor: Actor) -> tuple[Expression, ...]:
     size = PAGE_SIZE if object_ is None else min(object_.size, 1 << 24)
     offset = g.rng.choice((0, 0, size // 2 & -PAGE_SIZE, PAGE_SIZE))
     return (vmo, g.flags("ZX_VMO_OP_"), offset, g.rng.choice((size, size - offset, PAGE_SIZE)) & MASK, 0, 0)
+
+
+def _vmo_resize(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    return (g.chosen(actor, abi.ZX_OBJ_TYPE_VMO, lambda vmo: vmo.resizable)[0], g.pages())
+
+
+def _vmo_access(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    """Of the contents: within them, mostly."""
+    vmo, object_ = g.chosen(actor, abi.ZX_OBJ_TYPE_VMO, lambda vmo: vmo.size)
+    size = 0 if object_ is None else min(object_.size, 1 << 24)
+    offset = g.rng.choice((0, 0, size // 2, g.rng.randrange(size + 1), size - 1, g.pages())) & MASK
+    length = g.rng.choice((0, 1, 8, 100, PAGE_SIZE, min(max(0, size - offset), 5 * PAGE_SIZE)))
+    data = ("b", 0, g.rng.randbytes(16), ()) if g.random() < 0.9 else g.address(actor)
+    return (vmo, data, offset, length)
+
+
+def _transfer(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    large = lambda vmo: vmo.size >= PAGE_SIZE  # noqa: E731
+    (target, one), (source, other) = (g.chosen(actor, abi.ZX_OBJ_TYPE_VMO, large) for _ in range(2))
+    offset, length = _part(g, 0 if one is None else min(one.size, 1 << 20))
+    from_, _ = _part(g, 0 if other is None else min(other.size, 1 << 20))
+    return (target, 0, offset, g.rng.choice((length, PAGE_SIZE, PAGE_SIZE)), source, from_)
 
 
 def _mapped(g: Generator, actor: Actor) -> tuple[Expression, Expression]:
@@ -882,8 +919,7 @@ def _debuglog_create(g: Generator, actor: Actor) -> tuple[Expression, ...]:
 
 def _pager_vmo(g: Generator, actor: Actor) -> tuple[Expression, Expression, int]:
     """A pager, a VMO of its, and how large that is."""
-    backed = lambda vmo: hasattr(vmo.pages, "source") and not vmo.pages.source.detached  # noqa: E731
-    vmo, object_ = g.chosen(actor, abi.ZX_OBJ_TYPE_VMO, backed)
+    vmo, object_ = g.chosen(actor, abi.ZX_OBJ_TYPE_VMO, _has_pager)
     source = None if object_ is None else getattr(object_.pages, "source", None)
     pager, _ = g.chosen(actor, abi.ZX_OBJ_TYPE_PAGER, lambda pager: source is None or source.pager is pager)
     return pager, vmo, 0 if object_ is None else min(object_.size, 1 << 24)
@@ -968,6 +1004,60 @@ def _contiguous(g: Generator, actor: Actor) -> tuple[Expression, ...]:
     return (bti, g.rng.choice((1, 2, 5, 16)) * PAGE_SIZE, g.rng.choice((0, 12, 14, 20)), ("a", 0))
 
 
+def _is_new(thread: Any) -> bool:
+    return bool(thread.state.name == "INITIAL" and thread.process.state.name == "INITIAL")
+
+
+def _is_startable(thread: Any) -> bool:
+    return bool(thread.state.name == "INITIAL" and thread.process.state.name == "RUNNING")
+
+
+def _has_pager(vmo: Any) -> bool:
+    return hasattr(vmo.pages, "source") and not vmo.pages.source.detached
+
+
+def _is_stopped(thread: Any) -> bool:
+    return bool(thread.context is not None and thread.state.name == "SUSPENDED")
+
+
+# Calls that need an object in a certain state, and which call brings it about.
+_NEEDS: Final[dict[str, tuple[int, Callable[[Any], Any], str]]] = {
+    **dict.fromkeys(
+        [
+            "zx_pager_supply_pages",
+            "zx_pager_op_range",
+            "zx_pager_query_dirty_ranges",
+            "zx_pager_query_vmo_stats",
+        ],
+        (abi.ZX_OBJ_TYPE_VMO, _has_pager, "zx_pager_create_vmo"),
+    ),
+    "zx_process_start": (abi.ZX_OBJ_TYPE_THREAD, _is_new, "zx_thread_create"),
+    "zx_thread_create": (
+        abi.ZX_OBJ_TYPE_PROCESS,
+        lambda process: process.state.name == "INITIAL",
+        "zx_process_create",
+    ),
+    "zx_thread_start": (abi.ZX_OBJ_TYPE_THREAD, _is_startable, "zx_thread_create"),
+    "zx_thread_start_regs": (abi.ZX_OBJ_TYPE_THREAD, _is_startable, "zx_thread_create"),
+    "zx_thread_read_state": (abi.ZX_OBJ_TYPE_THREAD, _is_stopped, "zx_task_suspend"),
+    "zx_thread_write_state": (abi.ZX_OBJ_TYPE_THREAD, _is_stopped, "zx_task_suspend"),
+    "zx_task_suspend": (
+        abi.ZX_OBJ_TYPE_THREAD,
+        lambda thread: thread.context is not None,
+        "zx_process_start",
+    ),
+    "zx_channel_read": (abi.ZX_OBJ_TYPE_CHANNEL, lambda channel: channel.messages, "zx_channel_write"),
+    "zx_channel_write": (abi.ZX_OBJ_TYPE_CHANNEL, lambda channel: channel.peer, "zx_channel_create"),
+    "zx_channel_call": (abi.ZX_OBJ_TYPE_CHANNEL, lambda channel: channel.peer, "zx_channel_create"),
+    "zx_channel_call_etc": (abi.ZX_OBJ_TYPE_CHANNEL, lambda channel: channel.peer, "zx_channel_create"),
+    "zx_socket_read": (abi.ZX_OBJ_TYPE_SOCKET, lambda socket: socket._size, "zx_socket_write"),
+    "zx_socket_write": (abi.ZX_OBJ_TYPE_SOCKET, lambda socket: socket.peer, "zx_socket_create"),
+    "zx_fifo_read": (abi.ZX_OBJ_TYPE_FIFO, lambda fifo: fifo._queue, "zx_fifo_write"),
+    "zx_fifo_write": (abi.ZX_OBJ_TYPE_FIFO, lambda fifo: fifo.peer, "zx_fifo_create"),
+    "zx_vmo_set_size": (abi.ZX_OBJ_TYPE_VMO, lambda vmo: vmo.resizable, "zx_vmo_create"),
+}
+
+
 _ARGUMENTS: Final[dict[str, Rule]] = {
     "zx_vmar_map": _map,
     "zx_vmar_allocate": _allocate,
@@ -1000,6 +1090,10 @@ _ARGUMENTS: Final[dict[str, Rule]] = {
     "zx_vmo_create": _vmo_create,
     "zx_vmo_create_child": _vmo_child,
     "zx_vmo_op_range": _vmo_range,
+    "zx_vmo_set_size": _vmo_resize,
+    "zx_vmo_read": _vmo_access,
+    "zx_vmo_write": _vmo_access,
+    "zx_vmo_transfer_data": _transfer,
     "zx_interrupt_create": _interrupt,
     "zx_clock_create": _clock_create,
     "zx_clock_update": _clock_update,

@@ -17,6 +17,7 @@ other steps are left out:
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +36,7 @@ from jacinth.kernel.handle import Handle, HandleTable
 from jacinth.kernel.job import JobDispatcher, JobState
 from jacinth.kernel.object import Dispatcher
 from jacinth.kernel.process import ProcessDispatcher, ProcessState
+from jacinth.kernel.restricted import RestrictedState
 from jacinth.kernel.thread import CHECKPOINT, ThreadDispatcher, ThreadState
 from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.vm.vmar import VmAddressRegionDispatcher
@@ -92,7 +94,9 @@ class Actor:
         self.host = host
         self.call = Call(thread)
         self.waiter: Waiter | None = None  # while it waits to be told
-        self.posted: tuple[SyscallRow, tuple[int, ...]] | None = None
+        self.posted: tuple[SyscallRow, tuple[int, ...]] | int | None = (
+            None  # a call, or where to go in restricted mode
+        )
 
     @property
     def alive(self) -> bool:
@@ -179,8 +183,8 @@ class World:
     # Steps
 
     def do(self, step: Step) -> None:
-        """Carry out a step: ("call", n, actor, name, arguments, at once), ("run", n, ns), ("spawn", n, name, shared, processes),
-        ("furnish", n, group), ("kill", n, group, process).
+        """Carry out a step: ("call", n, actor, name, arguments, at once), ("restricted", n, actor, address, at once),
+        ("run", n, ns), ("spawn", n, name, shared, processes), ("furnish", n, group), ("kill", n, group, process).
         """
         self.step = step[1]
         self.failed_call = False
@@ -209,6 +213,30 @@ class World:
         actor.waiter.complete()
         if at_once:
             self._turn(20)
+
+    def _do_restricted(self, actor_name: str, pc: Expression, at_once: bool) -> None:
+        """The actor enters restricted mode, with what is bound to its thread."""
+        actor = self.actors.get(actor_name)
+        if actor is None or actor.host or not actor.idle:
+            return
+        actor.posted = self.value(actor, pc)
+        assert actor.waiter is not None
+        actor.waiter.complete()
+        if at_once:
+            self._turn(20)
+
+    async def _enter_restricted(self, actor: Actor, pc: int) -> None:
+        thread = actor.thread
+        try:
+            if thread.restricted is None:
+                thread.bind_restricted(RestrictedState(thread, 0))
+            assert thread.restricted is not None
+            words = [0] * 20
+            words[7], words[16] = actor.group.scratch + PAGE_SIZE, pc
+            thread.restricted.write(struct.pack("<20Q", *words))
+            self.seen["restricted", await thread.restricted.enter_from_body()] += 1
+        except ZxError as error:
+            self.seen["restricted", error.status] += 1
 
     def _trap(self, actor: Actor, row: SyscallRow, registers: tuple[int, ...]) -> int | None:
         """Enter the kernel, as `Door.enter` does. Answers None where a coroutine is left in the thread."""
@@ -256,8 +284,13 @@ class World:
             await actor.waiter
             actor.waiter = None
             assert actor.posted is not None
-            row, registers = actor.posted
-            actor.posted = None
+            posted, actor.posted = actor.posted, None
+            if isinstance(posted, int):
+                await self._enter_restricted(actor, posted)
+                if thread.attention:
+                    await CHECKPOINT
+                continue
+            row, registers = posted
             body = thread.coroutine
             result: Any = self._trap(actor, row, registers)
             if result is None:

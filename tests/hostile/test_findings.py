@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from jacinth.abi import (
     ZX_ERR_NOT_SUPPORTED,
     ZX_EXCEPTION_CHANNEL_DEBUGGER,
     ZX_OK,
+    ZX_VMO_RESIZABLE,
 )
 from jacinth.api.kernel import Kernel
 from jacinth.fuzz.invariants import assert_invariants
 from jacinth.kernel.handle import Handle
+from jacinth.kernel.kernel import KernelDeadlock
 from jacinth.syscalls.door import HostSys
 
 
@@ -45,3 +49,15 @@ def test_the_host_cannot_be_suspended(k: Kernel) -> None:
     process.start_body(body)
     k.run()
     assert seen == [ZX_ERR_NOT_SUPPORTED] * 2
+
+
+def test_content_is_cut_off_before_a_pager_is_waited_for(k: Kernel, zx: HostSys) -> None:
+    """The rest of the last page is to be zeroed, and so needed; the call never gets it."""
+    _, pager = zx.zx_pager_create(0)
+    _, port = zx.zx_port_create(0)
+    status, vmo = zx.zx_pager_create_vmo(pager, ZX_VMO_RESIZABLE, port, 1, 16 * 4096)
+    assert status == ZX_OK
+    with pytest.raises(KernelDeadlock):
+        zx.zx_vmo_set_size(vmo, 9 * 4096 + 100)
+    assert zx.zx_vmo_get_stream_size(vmo)[1] <= zx.zx_vmo_get_size(vmo)[1] == 10 * 4096
+    assert_invariants(k)

@@ -620,6 +620,7 @@ class VmObjectDispatcher(SoloDispatcher):
         self.pages.check_unpinned(rounded >> PAGE_SHIFT)
         stream = self.keep_stream()
         self.pages.resize(rounded)
+        stream.size = min(stream.size, rounded)  # what follows may have to wait for a pager, perhaps in vain
         self._zero(size, rounded - size)
         stream.size = size
 
