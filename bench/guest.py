@@ -44,6 +44,8 @@ def rows(directory: Path) -> Iterator[Row]:
     nanoseconds = _best(image, "duplicate", 100_000)
     yield Row("guest handle_duplicate+handle_close", 1e9 / nanoseconds, "/s", 150_000, at_least=True)
     yield Row("guest page touched for the first time", _best(image, "touch", 20_000) / 1e3, "us", 10)
+    # A fault, a packet, two switches, two calls of the pager's and the fault again.
+    yield Row("pager fault round trip", _best(image, "pager", 10_000) / 1e3, "us")
     # Each yield lets the other process's thread run once: two switches.
     yield Row("switch between two threads of two processes", _best(image, "switch", 50_000) / 2e3, "us", 5)
 

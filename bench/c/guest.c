@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <threads.h>
 #include <zircon/process.h>
 #include <zircon/syscalls.h>
+#include <zircon/syscalls/port.h>
 
 #include "compute.h"
 
@@ -31,6 +33,34 @@ static void first_touch(uint64_t rounds) {
   zx_vmo_create(rounds * PAGE, 0, &vmo);
   zx_vmar_map(zx_vmar_root_self(), ZX_VM_PERM_READ | ZX_VM_PERM_WRITE, 0, vmo, 0, rounds * PAGE, &base);
   for (uint64_t i = 0; i < rounds; i++) *(volatile char*)(base + i * PAGE) = 1;
+}
+
+static zx_handle_t pager, port, paged, supply;
+
+static int serve(void* argument) {
+  (void)argument;
+  for (;;) {
+    zx_port_packet_t packet;
+    zx_port_wait(port, ZX_TIME_INFINITE, &packet);
+    if (packet.page_request.command != ZX_PAGER_VMO_READ) return 0;
+    zx_pager_supply_pages(pager, paged, packet.page_request.offset, packet.page_request.length, supply, 0);
+  }
+}
+
+// Every load waits for a page that another thread of the program supplies.
+static void start_pager(uint64_t rounds) {
+  zx_pager_create(0, &pager);
+  zx_port_create(0, &port);
+  zx_pager_create_vmo(pager, 0, port, 0, rounds * PAGE, &paged);
+  zx_vmo_create(PAGE, 0, &supply);
+  thrd_t server;
+  thrd_create(&server, serve, NULL);
+}
+
+static void paged_loads(uint64_t rounds) {
+  zx_vaddr_t base = 0;
+  zx_vmar_map(zx_vmar_root_self(), ZX_VM_PERM_READ, 0, paged, 0, rounds * PAGE, &base);
+  for (uint64_t i = 0; i < rounds; i++) (void)*(volatile char*)(base + i * PAGE);
 }
 
 // A thread of another process that yields for ever.
@@ -61,10 +91,12 @@ int main(int argc, char** argv) {
   const char* what = argv[1];
   uint64_t rounds = strtoul(argv[2], NULL, 10);
   if (strcmp(what, "switch") == 0) start_yielder();
+  if (strcmp(what, "pager") == 0) start_pager(rounds);
   zx_time_t start = zx_clock_get_monotonic();
   if (strcmp(what, "null") == 0) null_syscall(rounds);
   if (strcmp(what, "duplicate") == 0) duplicate_close(rounds);
   if (strcmp(what, "touch") == 0) first_touch(rounds);
+  if (strcmp(what, "pager") == 0) paged_loads(rounds);
   if (strcmp(what, "switch") == 0) {
     for (uint64_t i = 0; i < rounds; i++) zx_thread_legacy_yield(0);
   }

@@ -42,8 +42,7 @@ from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.vm.vmar import VmAddressRegionDispatcher
 from jacinth.kernel.vm.vmo import PAGE_SIZE, VmObjectDispatcher
 from jacinth.kernel.wait import Waiter
-from jacinth.syscalls.door import TRAPS, Call
-from jacinth.syscalls.door import _again as again
+from jacinth.syscalls.door import TRAPS, Call, again
 
 if TYPE_CHECKING:
     from jacinth.abi import SyscallRow

@@ -387,7 +387,7 @@ def _finish_later(call: Call, status: int, values: list[int]) -> None:
     call.thread.coroutine = finish_late(call, status, values)
 
 
-async def _again(trap: Trap, call: Call, registers: tuple[int, ...], need: PageNeeded) -> int | None:
+async def again(trap: Trap, call: Call, registers: tuple[int, ...], need: PageNeeded) -> int | None:
     """What a guest's thread does in a call that cannot wait, but needs a page: wait, and make it from the beginning."""
     thread = call.thread
     while True:
@@ -669,7 +669,7 @@ class Door:
             try:
                 return TRAPS[number](call, registers)
             except PageNeeded as need:
-                thread.coroutine = _again(TRAPS[number], call, registers, need)
+                thread.coroutine = again(TRAPS[number], call, registers, need)
                 return None
         if not call.vdso_base:
             # Mapped since the thread made its first call, perhaps. Once it is there it stays.

@@ -10,7 +10,7 @@ import pytest
 from jacinth import Body, PagerCommand, Status, VmarFlags, Vmo, VmoOptions, ZxInvalidArgs, ZxShouldWait
 from jacinth.abi import BY_NAME, ZX_ERR_INVALID_ARGS, ZX_OK
 from jacinth.kernel.vm.page_source import PageNeeded
-from jacinth.syscalls.door import TRAPS, _again
+from jacinth.syscalls.door import TRAPS, again
 
 from .conftest import PAGE, PagerWorld
 
@@ -48,7 +48,7 @@ async def trap(zx: Body, name: str, *registers: int) -> int:
     try:
         result = TRAPS[number](zx.call, padded)
     except PageNeeded as need:
-        return await _again(TRAPS[number], zx.call, padded, need)
+        return await again(TRAPS[number], zx.call, padded, need)
     if result is None:
         rest, thread.coroutine = thread.coroutine, mine
         assert rest is not None

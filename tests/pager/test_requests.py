@@ -182,6 +182,16 @@ def test_pages_before_a_failure_do_not_help(pw: PagerWorld) -> None:
     assert reader.answer[0] == Status.IO
 
 
+def test_a_pager_that_takes_minutes_is_not_waited_for(pw: PagerWorld) -> None:
+    vmo = pw.vmo(1)
+    reader = pw.read(vmo, 0)
+    assert pw.request() == (READ, 0, 1)
+    pw.k.nanosleep(pw.k.deadline_after(299 * 10**9))
+    assert not reader.done
+    pw.k.nanosleep(pw.k.deadline_after(2 * 10**9))
+    assert reader.answer[0] == Status.TIMED_OUT
+
+
 def test_detaching_ends_the_waits_with_bad_state_and_sends_complete(pw: PagerWorld) -> None:
     vmo = pw.vmo(2)
     reader = pw.read(vmo, 0)

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 _PAGE_SHIFT: Final = 12
 
+# How long a pager may take, in ns; whoever waits gets TIMED_OUT then. Today's default of the boot option
+# kernel.userpager.overtime_timeout_seconds.
+OVERTIME: Final = 300 * 10**9
+
 
 class PageNeeded(Exception):
     """An access cannot go on before *source* has answered for the pages [*first*, *end*).
@@ -89,8 +93,8 @@ class PageWaiter(Waiter):
 
     __slots__ = ("end", "first", "left", "next", "request")
 
-    def __init__(self, request: PageRequest, first: int, end: int) -> None:
-        super().__init__(reason=ZX_THREAD_STATE_BLOCKED_PAGER)
+    def __init__(self, request: PageRequest, first: int, end: int, deadline: int) -> None:
+        super().__init__(deadline, ZX_THREAD_STATE_BLOCKED_PAGER)
         self.request = request
         self.first = first
         self.end = end
@@ -152,11 +156,12 @@ class PageSource:
         """Wait for pages, some of which may have been asked for before; then for these only: BAD_STATE."""
         if self.detached:
             raise ZxError(Status.BAD_STATE)
+        deadline = self.port.kernel.clock.now() + OVERTIME
         for request in self._requests:
             if request.command != command or request.end <= first or end <= request.first:
                 continue
             if request.first <= first:
-                waiter = PageWaiter(request, first, min(end, request.end))
+                waiter = PageWaiter(request, first, min(end, request.end), deadline)
                 request.waiters[waiter] = None
                 return waiter
             end = request.first
@@ -164,7 +169,7 @@ class PageSource:
         packet = PageRequestPacket(self.key, command, first << _PAGE_SHIFT, size)
         request = PageRequest(command, first, end, packet)
         self._requests[request] = None
-        waiter = PageWaiter(request, first, end)
+        waiter = PageWaiter(request, first, end, deadline)
         request.waiters[waiter] = None
         self.port.queue(packet)
         return waiter
