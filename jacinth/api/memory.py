@@ -69,7 +69,7 @@ class Vmo(Handle[C]):
 
         It is read-only. While there is one, pages keep their memory: decommitting, shrinking, moving pages and snapshots
         raise ZxBadState. From Python 3.12 on, `memoryview(vmo)` is the same. Rights: READ. Raises ZxBadState where a page
-        is not committed, ZxNoMemory.
+        is not committed, ZxNotSupported where a pager is behind it, ZxNoMemory.
         """
         return self._view()
 

@@ -141,10 +141,17 @@ def test_a_write_of_part_of_a_page_waits_for_it(pw: PagerWorld) -> None:
     assert vmo.read(0, 5) == b"ab345"
 
 
-@pytest.mark.shows("zx_pager_op_range", "ZX_ERR_IO")
 @pytest.mark.parametrize(
     "status",
-    [Status.IO, Status.IO_DATA_INTEGRITY, Status.BAD_STATE, Status.NO_SPACE, Status.BUFFER_TOO_SMALL],
+    [
+        pytest.param(Status.IO, marks=pytest.mark.shows("zx_vmo_op_range", "ZX_ERR_IO")),
+        pytest.param(
+            Status.IO_DATA_INTEGRITY, marks=pytest.mark.shows("zx_vmo_op_range", "ZX_ERR_IO_DATA_INTEGRITY")
+        ),
+        pytest.param(Status.BAD_STATE, marks=pytest.mark.shows("zx_vmo_op_range", "ZX_ERR_BAD_STATE")),
+        Status.NO_SPACE,
+        Status.BUFFER_TOO_SMALL,
+    ],
 )
 def test_a_failed_request_fails_the_call_with_its_status(pw: PagerWorld, status: Status) -> None:
     vmo = pw.vmo(2)

@@ -741,8 +741,11 @@ class VmObjectDispatcher(SoloDispatcher):
     def window(self) -> memoryview:
         """All its pages, for the host to look at. They keep their frames, and the VMO stays, until the view is gone.
 
-        BAD_STATE where a page is not committed; NO_MEMORY for one that a snapshot shares. OSError as the memory's own.
+        Errors, in order: NOT_SUPPORTED a pager's VMO or its clone; BAD_STATE where a page is not committed; NO_MEMORY for
+        one that a snapshot shares. OSError as the memory's own.
         """
+        if self.pages.PAGER_BACKED:
+            raise ZxError(Status.NOT_SUPPORTED)
         size = self.size
         first, end = self._page_range(0, size)
         if len(self.pages.present(first, end)) < end - first:
