@@ -64,11 +64,12 @@ class BusTransactionInitiatorDispatcher(SoloDispatcher):
     TYPE = ZX_OBJ_TYPE_BTI
     DEFAULT_RIGHTS = ZX_DEFAULT_BTI_RIGHTS
 
-    __slots__ = ("_name", "bti_id", "pinned", "quarantine")
+    __slots__ = ("_closed", "_name", "bti_id", "pinned", "quarantine")
 
     def __init__(self, kernel: Kernel, bti_id: int) -> None:
         super().__init__(kernel)
         self._name = b""
+        self._closed = False  # without handles: nobody could ever release the quarantine
         self.bti_id = bti_id
         self.pinned: dict[PinnedMemoryTokenDispatcher, None] = {}  # quarantined ones too
         self.quarantine: list[PinnedMemoryTokenDispatcher] = []
@@ -101,6 +102,18 @@ class BusTransactionInitiatorDispatcher(SoloDispatcher):
             vmo.unpin(offset, size)
             raise
         return PinnedMemoryTokenDispatcher(self, vmo, offset, size, frames)
+
+    def put_in_quarantine(self, token: PinnedMemoryTokenDispatcher) -> None:
+        """*token* was closed without being unpinned."""
+        if self._closed:
+            token.unpin()
+        else:
+            self.quarantine.append(token)
+
+    def on_zero_handles(self) -> None:
+        """The real kernel leaks what is in quarantine then, lest a device writes there. Here there is none."""
+        self._closed = True
+        self.release_quarantine()
 
     def release_quarantine(self) -> None:
         """Whoever asks knows that no device uses the memory any more."""
@@ -155,4 +168,4 @@ class PinnedMemoryTokenDispatcher(SoloDispatcher):
 
     def on_zero_handles(self) -> None:
         if not self._unpinned:
-            self._bti.quarantine.append(self)
+            self._bti.put_in_quarantine(self)

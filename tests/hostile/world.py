@@ -115,6 +115,7 @@ class World:
         monkeypatch.setattr(Dispatcher, "__init__", watched)
         self.alive = alive
         self.k = k = Kernel(seed=0, virtual_time=True, memory=64 << 20, strict=True)
+        assert k.memory_pressure  # its events are nobody's leak
         k.console = lambda data: None
         self.zx = zx = k.host.sys
         self.table = k.host.dispatcher.handles

@@ -250,6 +250,18 @@ def test_a_forgotten_pin_is_quarantined_until_it_is_released(bti: Bti[Kernel], v
     vmo.op_range(VmoOp.DECOMMIT, 0, PAGE)
 
 
+@pytest.mark.parametrize("bti_first", [False, True])
+def test_without_a_bti_nothing_stays_in_quarantine(
+    k: Kernel, bti: Bti[Kernel], vmo: Vmo[Kernel], bti_first: bool
+) -> None:
+    before = k.memory.allocated
+    _, pmt = bti.pin(vmo, 0, PAGE, RW)
+    vmo.close()
+    for handle in (bti, pmt) if bti_first else (pmt, bti):
+        handle.close()
+    assert k.memory.allocated == before
+
+
 @shows("zx_pmt_unpin", "ZX_ERR_BAD_HANDLE")
 @shows("zx_pmt_unpin", "ZX_ERR_WRONG_TYPE")
 def test_unpinning_closes_the_handle_whatever_it_is(zx: Any, bti: Bti[Kernel], vmo: Vmo[Kernel]) -> None:
