@@ -9,6 +9,7 @@ from jacinth.abi import (
     ZX_PROCESS_SHARED,
     ZX_RIGHT_MANAGE_PROCESS,
     ZX_RIGHT_READ,
+    ZX_RIGHT_TRANSFER,
     ZX_RIGHT_WRITE,
     Status,
     ZxError,
@@ -90,11 +91,13 @@ def zx_process_start(
 ) -> None:
     """Start the first thread of a process. The handle *arg1* moves into the process, its new value is the first argument.
 
-    Rights: WRITE on handle and thread. *arg1* is consumed whatever the answer.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle, then thread; ACCESS_DENIED a thread of another process;
-    INVALID_ARGS entry; BAD_STATE a process that has started, or a thread.
+    Rights: WRITE on handle and thread, TRANSFER on *arg1*, which is consumed whatever the answer.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle, then thread; BAD_HANDLE, ACCESS_DENIED arg1; ACCESS_DENIED
+    a thread of another process; BAD_STATE a process that has started, or is dead; INVALID_ARGS entry; BAD_STATE a thread that
+    has started.
+    Source for a bad arg1: process_start.md; process.rs starts without it.
     """
-    argument = call.handles.handles.get(arg1) if arg1 != ZX_HANDLE_INVALID else None
+    argument = call.handles.get(arg1)
     try:
         process = call.dispatcher(handle, ProcessDispatcher, ZX_RIGHT_WRITE)
         first = call.dispatcher(thread, ThreadDispatcher, ZX_RIGHT_WRITE)
@@ -102,7 +105,7 @@ def zx_process_start(
         if argument is not None:
             call.handles.close(arg1)
         raise
-    if argument is not None:
+    if arg1 != ZX_HANDLE_INVALID:
         argument = call.handles.transfer(arg1)
     try:
         _start_first(process, first, entry, stack, argument, arg2)
@@ -120,6 +123,8 @@ def _start_first(
     argument: Handle | None,
     arg2: int,
 ) -> None:
+    if argument is not None and not argument.rights & ZX_RIGHT_TRANSFER:
+        raise ZxError(Status.ACCESS_DENIED)
     if thread.process is not process:
         raise ZxError(Status.ACCESS_DENIED)
     # The value must be known before the thread starts, and the handle must not stay where the start fails.

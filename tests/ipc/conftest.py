@@ -44,9 +44,10 @@ class Memory:
 class Program:
     """A process whose threads are Python bodies."""
 
-    def __init__(self, k: Any) -> None:
+    def __init__(self, k: Any, job: Any = None) -> None:
+        """In the root job, or in *job*."""
         self.k = k
-        self.process = ProcessDispatcher.create(k.root_job_dispatcher, b"program", shareable=False)
+        self.process = ProcessDispatcher.create(job or k.root_job_dispatcher, b"program", shareable=False)
         self.results: list[Any] = []
 
     def give(self, value: int) -> int:
