@@ -379,3 +379,240 @@ def test_the_first_return_code_stays(calls: Calls, world: World) -> None:
     assert world.ended(world.process)
     calls.ok(calls.zx.zx_task_kill(world.process))
     assert world.process_info().return_code == 12
+
+
+# zx_process_read_memory, zx_process_write_memory
+
+
+class Region:
+    """Memory of another process: *pages* pages at *base*, of *vmo*; behind them nothing is mapped."""
+
+    def __init__(self, world: World, pages: int = 2, options: int = RW, size: int | None = None) -> None:
+        self.world = world
+        zx = world.zx
+        self.size = pages * PAGE
+        self.vmo = world.ok(zx.zx_vmo_create(self.size if size is None else size, abi.ZX_VMO_RESIZABLE))
+        room = abi.ZX_VM_CAN_MAP_READ | abi.ZX_VM_CAN_MAP_WRITE | abi.ZX_VM_CAN_MAP_SPECIFIC
+        _, base = world.ok(zx.zx_vmar_allocate(world.vmar, room, 0, self.size + 2 * PAGE))
+        self.vmar, self.start = _, base
+        self.base = self.map(PAGE, options, 0, self.size)
+
+    def map(self, at: int, options: int, offset: int, size: int, vmo: int | None = None) -> int:
+        given = self.vmo if vmo is None else vmo
+        specific = options | abi.ZX_VM_SPECIFIC
+        if not options & abi.ZX_VM_ALLOW_FAULTS:
+            specific |= abi.ZX_VM_ALLOW_FAULTS
+        return int(self.world.ok(self.world.zx.zx_vmar_map(self.vmar, specific, at, given, offset, size)))
+
+    def get(self, offset: int, size: int) -> bytes:
+        return bytes(self.world.ok(self.world.zx.zx_vmo_read(self.vmo, offset, size)))
+
+    def put(self, offset: int, data: bytes) -> None:
+        self.world.ok(self.world.zx.zx_vmo_write(self.vmo, data, offset))
+
+    def read(self, address: int, size: int, process: int | None = None) -> Any:
+        return self.world.zx.zx_process_read_memory(
+            self.world.process if process is None else process, address, size
+        )
+
+    def write(self, address: int, data: bytes, process: int | None = None) -> Any:
+        return self.world.zx.zx_process_write_memory(
+            self.world.process if process is None else process, address, data
+        )
+
+
+@pytest.fixture
+def region(world: World) -> Region:
+    return Region(world)
+
+
+def test_memory_is_read_and_written_at_any_place(region: Region) -> None:
+    data = bytes(range(256)) * 20
+    assert region.write(region.base + 1000, data) == (ZX_OK, len(data))
+    assert region.get(1000, len(data)) == data
+    assert region.read(region.base + 1001, 4000) == (ZX_OK, data[1:4001], 4000)
+    assert region.read(region.base, 1) == (ZX_OK, b"\0", 1)
+
+
+def test_the_process_need_not_have_started_and_may_run(world: World, region: Region) -> None:
+    assert region.write(region.base, b"before") == (ZX_OK, 6)
+    world.run(SPIN)
+    assert region.read(region.base, 6) == (ZX_OK, b"before", 6)
+    assert region.write(world.data, (9).to_bytes(8, "little")) == (ZX_OK, 8)
+    assert world.word(0) == 9
+
+
+def test_less_is_moved_where_the_mapping_ends(region: Region) -> None:
+    end = region.base + region.size
+    assert region.read(end - 3, 100) == (ZX_OK, b"\0\0\0", 3)
+    assert region.write(end - 3, b"abcdef") == (ZX_OK, 3)
+    assert region.get(region.size - 3, 3) == b"abc"
+
+
+def test_no_more_than_one_mapping_is_moved(world: World, region: Region) -> None:
+    other = world.ok(world.zx.zx_vmo_create(PAGE, 0))
+    region.map(PAGE + region.size, RW, 0, PAGE, other)
+    end = region.base + region.size
+    assert region.write(end - 2, b"abcd") == (ZX_OK, 2)
+    assert region.read(end - 2, 4) == (ZX_OK, b"ab", 2)
+    assert region.read(end, 1) == (ZX_OK, b"\0", 1)
+
+
+@pytest.mark.parametrize("size", [64 << 20, 1 << 19])
+def test_as_much_as_64_mib_may_be_asked_for(memory: Memory, region: Region, size: int, trap: Any) -> None:
+    """The buffer need not be that large where less is moved."""
+    last = memory.address + memory.SIZE - 2
+    for call in ("zx_process_read_memory", "zx_process_write_memory"):
+        end = region.base + region.size
+        assert trap(call, region.world.process, end - 2, last, size, memory.address) == ZX_OK
+        assert memory.get(0, 8) == (2).to_bytes(8, "little")
+
+
+@shows("read_memory", "INVALID_ARGS")
+@shows("write_memory", "INVALID_ARGS")
+@pytest.mark.parametrize("call", ["zx_process_read_memory", "zx_process_write_memory"])
+@pytest.mark.parametrize("size", [0, (64 << 20) + 1, 1 << 63, (1 << 64) - 1])
+def test_a_size_of_zero_or_over_64_mib(
+    call: str, memory: Memory, region: Region, trap: Any, size: int
+) -> None:
+    # It is looked at before the handle.
+    for handle in (region.world.process, NEVER_A_HANDLE):
+        assert trap(call, handle, region.base, memory.address, size, memory.address) == ZX_ERR_INVALID_ARGS
+
+
+@shows("read_memory", "INVALID_ARGS")
+@shows("write_memory", "INVALID_ARGS")
+@pytest.mark.parametrize("call", ["zx_process_read_memory", "zx_process_write_memory"])
+def test_bad_buffers(call: str, memory: Memory, region: Region, trap: Any) -> None:
+    process, actual = region.world.process, memory.address
+    region.put(0, b"kept")
+    for buffer in (0, BAD_ADDRESS, USER_TOP, memory.address + memory.SIZE - 1):
+        assert trap(call, process, region.base, buffer, 4, actual) == ZX_ERR_INVALID_ARGS
+    assert trap(call, process, region.base, memory.address, 4, BAD_ADDRESS) == ZX_ERR_INVALID_ARGS
+    # A null pointer is looked at before the handle, any other after it and the address.
+    assert trap(call, NEVER_A_HANDLE, region.base, 0, 4, actual) == ZX_ERR_INVALID_ARGS
+    assert trap(call, NEVER_A_HANDLE, region.base, BAD_ADDRESS, 4, actual) == ZX_ERR_BAD_HANDLE
+    assert trap(call, process, region.start, BAD_ADDRESS, 4, actual) == abi.ZX_ERR_NOT_FOUND
+
+
+@shows("read_memory", "BAD_HANDLE", "WRONG_TYPE", "ACCESS_DENIED")
+def test_read_checks_the_handle(calls: Calls, region: Region) -> None:
+    process = region.world.process
+    assert region.read(region.base, 1, NEVER_A_HANDLE)[0] == ZX_ERR_BAD_HANDLE
+    assert region.read(region.base, 1, region.world.job)[0] == ZX_ERR_WRONG_TYPE
+    for right in (abi.ZX_RIGHT_READ, ZX_RIGHT_WRITE):
+        assert region.read(region.base, 1, calls.without(process, right))[0] == ZX_ERR_ACCESS_DENIED
+
+
+@shows("write_memory", "BAD_HANDLE", "WRONG_TYPE", "ACCESS_DENIED")
+def test_write_checks_the_handle(calls: Calls, region: Region) -> None:
+    process = region.world.process
+    assert region.write(region.base, b"x", NEVER_A_HANDLE)[0] == ZX_ERR_BAD_HANDLE
+    assert region.write(region.base, b"x", region.world.job)[0] == ZX_ERR_WRONG_TYPE
+    assert region.write(region.base, b"x", calls.without(process, ZX_RIGHT_WRITE))[0] == ZX_ERR_ACCESS_DENIED
+    assert region.write(region.base, b"x", calls.without(process, abi.ZX_RIGHT_READ))[0] == ZX_OK
+
+
+@shows("read_memory", "NOT_FOUND")
+@shows("write_memory", "NOT_FOUND")
+def test_nothing_is_mapped_there(region: Region) -> None:
+    """Today's answer is NOT_FOUND; it was NO_MEMORY before."""
+    for address in (0, region.start, region.base + region.size, USER_TOP, (1 << 64) - 1):
+        assert region.read(address, 1) == (abi.ZX_ERR_NOT_FOUND, b"", 0)
+        assert region.write(address, b"x") == (abi.ZX_ERR_NOT_FOUND, 0)
+
+
+def test_behind_the_end_of_the_vmo(region: Region) -> None:
+    region.world.ok(region.world.zx.zx_vmo_set_size(region.vmo, PAGE))
+    assert region.read(region.base + PAGE, 1) == (abi.ZX_ERR_OUT_OF_RANGE, b"", 0)
+    assert region.write(region.base + PAGE, b"x") == (abi.ZX_ERR_OUT_OF_RANGE, 0)
+    assert region.read(region.base + PAGE - 2, 4) == (ZX_OK, b"\0\0", 2)
+    assert region.write(region.base + PAGE - 2, b"abcd") == (ZX_OK, 2)
+
+
+@shows("read_memory", "BAD_STATE")
+@shows("write_memory", "BAD_STATE")
+def test_memory_of_a_dead_process(region: Region) -> None:
+    region.world.ok(region.world.zx.zx_task_kill(region.world.process))
+    assert region.read(region.base, 1) == (ZX_ERR_BAD_STATE, b"", 0)
+    assert region.write(region.base, b"x") == (ZX_ERR_BAD_STATE, 0)
+
+
+@shows("read_memory", "BAD_STATE")
+@shows("write_memory", "BAD_STATE")
+def test_memory_that_is_not_cached(world: World) -> None:
+    region = Region(world, options=ZX_VM_PERM_READ)
+    vmo = world.ok(world.zx.zx_vmo_create(PAGE, 0))
+    world.ok(world.zx.zx_vmo_set_cache_policy(vmo, abi.ZX_CACHE_POLICY_UNCACHED))
+    address = region.map(PAGE + region.size, RW, 0, PAGE, vmo)
+    assert region.read(address, 1)[0] == ZX_ERR_BAD_STATE
+    assert region.write(address, b"x")[0] == ZX_ERR_BAD_STATE
+
+
+def test_a_page_that_may_not_be_accessed_now_is_read_and_written(world: World, region: Region) -> None:
+    """What it may be protected to counts, not what it is protected to."""
+    zx = world.zx
+    region.put(0, b"secret")
+    for protection in (0, ZX_VM_PERM_READ):
+        world.ok(zx.zx_vmar_protect(region.vmar, protection, region.base, region.size))
+        assert region.read(region.base, 6)[0] == ZX_OK
+        assert region.write(region.base, bytes([protection])) == (ZX_OK, 1)
+        assert region.get(0, 1) == bytes([protection])
+
+
+def test_a_mapping_that_can_never_be_written_gets_a_copy_of_its_own(world: World) -> None:
+    """A breakpoint in code of one process is none in others that map the same VMO."""
+    region = Region(world, options=ZX_VM_PERM_READ)
+    address = map_read_only(world, region)
+    region.put(0, b"original")
+    before = maps(world, address)
+    assert region.read(address, 8) == (ZX_OK, b"original", 8)
+    assert region.write(address, b"changed!") == (ZX_OK, 8)
+    assert region.read(address, 8) == (ZX_OK, b"changed!", 8)
+    assert region.get(0, 8) == b"original"
+    after = maps(world, address)
+    assert after.mapping.vmo_koid != before.mapping.vmo_koid
+    assert (after.base, after.size, after.mapping.mmu_flags) == (
+        before.base,
+        before.size,
+        before.mapping.mmu_flags,
+    )
+    # The second write goes to the same copy.
+    assert region.write(address + 8, b"more") == (ZX_OK, 4)
+    assert maps(world, address).mapping.vmo_koid == after.mapping.vmo_koid
+    assert region.read(address, 12)[1] == b"changed!more"
+
+
+def map_read_only(world: World, region: Region) -> int:
+    """The region's VMO mapped once more, by a handle without WRITE."""
+    readable = world.duplicate(region.vmo, abi.ZX_DEFAULT_VMO_RIGHTS & ~ZX_RIGHT_WRITE)
+    options = ZX_VM_PERM_READ | abi.ZX_VM_ALLOW_FAULTS
+    return int(world.ok(world.zx.zx_vmar_map(world.vmar, options, 0, readable, 0, region.size)))
+
+
+def maps(world: World, address: int) -> abi.zx_info_maps_t:
+    """The mapping at *address*."""
+    size = abi.zx_info_maps_t.SIZE
+    data, *_ = world.ok(world.zx.zx_object_get_info(world.process, abi.ZX_INFO_PROCESS_MAPS, size * 100))
+    found = [abi.zx_info_maps_t.unpack(data, offset) for offset in range(0, len(data), size)]
+    [one] = [m for m in found if m.type == abi.ZX_INFO_MAPS_TYPE_MAPPING and m.base == address]
+    return one
+
+
+def test_code_written_by_a_debugger_runs(world: World) -> None:
+    entry = world.write(SPIN)
+    thread = world.thread()
+    world.ok(world.zx.zx_thread_start(thread, entry, world.stack, 0, 0))
+    world.settle()
+    assert not world.ended(thread)
+    answer = world.zx.zx_process_write_memory(world.process, entry, world.exit)
+    assert answer == (ZX_OK, len(world.exit))
+    assert world.ended(thread)
+
+
+@shows("write_memory", "ACCESS_DENIED")
+def test_the_vdso_is_not_written(world: World, region: Region) -> None:
+    assert region.read(world.vdso, 4) == (ZX_OK, b"\x7fELF", 4)
+    code = world.vdso + world.k.vdso.image.symbols["zx_thread_exit"]
+    for address in (world.vdso, code):
+        assert region.write(address, b"\xcc") == (ZX_ERR_ACCESS_DENIED, 0)

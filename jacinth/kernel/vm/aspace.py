@@ -24,7 +24,7 @@ from jacinth.abi import (
 )
 from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.vm.vmar import VmAddressRegion, VmMapping
-from jacinth.kernel.vm.vmo import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, Attribution, VmObjectDispatcher
+from jacinth.kernel.vm.vmo import PAGE_MASK, PAGE_SHIFT, PAGE_SIZE, Attribution
 from jacinth.machine.interface import EXECUTE, READ, WRITE, AddressSpace
 from jacinth.machine.memory import OutOfMemory
 
@@ -378,31 +378,40 @@ class VmAspace:
 
     # A debugger's accesses, whatever the mapping permits
 
-    def _memory_at(self, address: int, size: int) -> tuple[VmObjectDispatcher, int, int]:
-        """The VMO and the offset behind an address, and how much of *size* lies in its mapping: NOT_FOUND."""
+    def _memory_at(self, address: int, size: int) -> tuple[VmMapping, int, int]:
+        """The mapping that an address lies in, the offset in its VMO, and how much of *size* is in both: NOT_FOUND; then what
+        `VmObjectDispatcher.check_access` says of the first byte.
+        """
         mapping = self.find(address)
         if mapping is None:
             raise ZxError(Status.NOT_FOUND)
-        offset = address - mapping.base
-        return mapping.vmo, mapping.vmo_offset + offset, min(size, mapping.size - offset)
+        inside = address - mapping.base
+        offset = mapping.vmo_offset + inside
+        mapping.vmo.check_access(offset, 1)
+        return mapping, offset, min(size, mapping.size - inside, mapping.vmo.size - offset)
 
     def read_memory(self, address: int, size: int) -> bytes:
-        """Up to *size* bytes, no further than one mapping: NOT_FOUND; then what `VmObjectDispatcher.read`
-        says.
+        """Up to *size* bytes, no further than one mapping and its VMO.
+
+        Errors, in order: NOT_FOUND; then what `VmObjectDispatcher.read` says.
         """
-        vmo, offset, size = self._memory_at(address, size)
-        return vmo.read(offset, size)
+        mapping, offset, size = self._memory_at(address, size)
+        return mapping.vmo.read(offset, size)
 
     def write_memory(self, address: int, size: int, read: Callable[[int], bytes]) -> int:
-        """Write up to *size* bytes that *read* provides, no further than one mapping. Answers how many.
+        """Write up to *size* bytes that *read* provides, no further than one mapping and its VMO. Answers how many.
 
-        Errors, in order: NOT_FOUND; ACCESS_DENIED the vDSO; then what `VmObjectDispatcher.write` says.
+        A mapping that can never be written gets a copy of its own first.
+        Errors, in order: NOT_FOUND; ACCESS_DENIED the vDSO; then what `VmObjectDispatcher.write` says, and a snapshot.
         """
-        vmo, offset, size = self._memory_at(address, size)
-        if vmo.vdso_code is not None:
+        found = self.find(address)
+        if found is not None and found.vmo.vdso_code is not None:
             raise ZxError(Status.ACCESS_DENIED)
-        vmo.check_access(offset, size)
-        vmo.write(offset, read(size))
+        mapping, offset, size = self._memory_at(address, size)
+        data = read(size)
+        if mapping.force_writable():
+            mapping, offset, size = self._memory_at(address, size)
+        mapping.vmo.write(offset, data)
         return size
 
     # What information topics show

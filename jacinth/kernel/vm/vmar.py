@@ -47,6 +47,7 @@ from jacinth.abi import (
     ZX_VMAR_OP_MAP_RANGE,
     ZX_VMAR_OP_PREFETCH,
     ZX_VMAR_OP_ZERO,
+    ZX_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE,
     Status,
     ZxError,
     zx_info_maps_mapping_t,
@@ -133,6 +134,7 @@ class VmMapping:
         "maximum",
         "mergeable",
         "parent",
+        "private",
         "size",
         "vmo",
         "vmo_offset",
@@ -160,6 +162,7 @@ class VmMapping:
         self.maximum = maximum
         self.beyond_stream = beyond_stream
         self.mergeable = False
+        self.private = False  # it shows a copy that `force_writable` has made for it alone
         # Where each protection begins, in order, the first one at *base*; and the protection there.
         self._starts = starts
         self._access = access
@@ -283,6 +286,27 @@ class VmMapping:
         self.parent.insert(self)
         self.vmo.add_mapping(self)
 
+    def force_writable(self) -> bool:
+        """A debugger is about to write. What the program itself can never write may be anybody's: let the mapping show a snapshot
+        of its own then. Answers whether it has a new one.
+
+        Errors: those of `VmObjectDispatcher.create_child` for a snapshot.
+        """
+        if self.private or self.maximum & ZX_VM_PERM_WRITE:
+            return False
+        old = self.vmo
+        copy = old.create_child(
+            ZX_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE, self.vmo_offset, self.size, copy_name=True
+        )
+        self.aspace.forget(self.base, self.size >> PAGE_SHIFT)
+        copy.add_mapping(self)
+        old.remove_mapping(self)
+        self.vmo = copy
+        self.vmo_offset = 0
+        self.delta = -(self.base >> PAGE_SHIFT)
+        self.private = True
+        return True
+
     def destroy(self) -> None:
         """Unmap it whole."""
         parent, self.parent = self.parent, None
@@ -328,6 +352,7 @@ class VmMapping:
             [access for _, access in protections],
         )
         piece.mergeable = True
+        piece.private = self.private
         return piece
 
     def merge(self) -> None:
