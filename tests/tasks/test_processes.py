@@ -154,6 +154,8 @@ def test_create_checks_the_job(calls: Calls) -> None:
     assert create(calls.process(), b"p", 0) == (ZX_ERR_WRONG_TYPE, 0, 0)
     poor = calls.without(calls.job(), ZX_RIGHT_MANAGE_PROCESS)
     assert create(poor, b"p", 0) == (ZX_ERR_ACCESS_DENIED, 0, 0)
+    enough = calls.duplicate(calls.job(), ZX_RIGHT_MANAGE_PROCESS)
+    assert create(enough, b"p", 0)[0] == ZX_OK
 
 
 @shows("create", "BAD_STATE")
@@ -187,6 +189,20 @@ def test_policy_is_asked_after_the_options_and_before_the_job(calls: Calls) -> N
     inside.settle()
     statuses = [answer[0] for answer in inside.results[0]]
     assert statuses == [ZX_ERR_ACCESS_DENIED, ZX_ERR_INVALID_ARGS, ZX_ERR_ACCESS_DENIED, ZX_ERR_INVALID_ARGS]
+
+
+def test_a_process_that_never_started_goes_with_its_last_handle(calls: Calls) -> None:
+    job = calls.job()
+    calls.close(calls.process(job))
+    assert calls.koids(job, abi.ZX_INFO_JOB_PROCESSES) == []
+
+
+def test_the_address_space_outlives_the_handle_to_its_root(calls: Calls) -> None:
+    process, vmar = calls.ok(calls.zx.zx_process_create(calls.job(), b"p", 0))
+    vmo = calls.ok(calls.zx.zx_vmo_create(PAGE, 0))
+    address = calls.ok(calls.zx.zx_vmar_map(vmar, RW, 0, vmo, 0, PAGE))
+    calls.close(vmar)
+    assert calls.zx.zx_process_read_memory(process, address, 4) == (ZX_OK, bytes(4), 4)
 
 
 # zx_process_start
