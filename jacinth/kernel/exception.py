@@ -233,7 +233,7 @@ async def handle(thread: ThreadDispatcher, report: ExceptionReport) -> None:
         if thread.in_restricted:
             # The process debugger has had its chance. Who put the thread into restricted mode is its handler.
             assert thread.restricted is not None
-            thread.restricted.leave_with_exception(report)
+            await thread.restricted.leave_with_exception(report)
             return
     thread.kernel.unhandled_exception(thread, report)
 

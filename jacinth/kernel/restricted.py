@@ -178,18 +178,27 @@ class RestrictedState:
         else:
             thread.coroutine = body
 
-    def leave_with_exception(self, report: ExceptionReport) -> None:
-        """Back to normal mode, which gets the report."""
+    async def leave_with_exception(self, report: ExceptionReport) -> None:
+        """Back to normal mode, which gets the report, or is told that it is lost where there is no memory for it."""
         data = report.record().pack()
         reason = ZX_RESTRICTED_REASON_EXCEPTION
-        if self.report_address:
+        if not self.report_address:
+            self._store(_REPORT, data)
+        elif await self._write_report(data):
+            reason = ZX_RESTRICTED_REASON_EXCEPTION_LOST
+        self.leave(reason)
+
+    async def _write_report(self, data: bytes) -> Status:
+        while True:
             try:
                 self._thread.process.aspace.write_user(self.report_address, data)
-            except (ZxError, PageNeeded):  # nobody could wait for a page here
-                reason = ZX_RESTRICTED_REASON_EXCEPTION_LOST
-        else:
-            self._store(_REPORT, data)
-        self.leave(reason)
+                return Status.OK
+            except PageNeeded as need:
+                status = await need.arrive()
+                if status:
+                    return status
+            except ZxError as error:
+                return error.status
 
     def _go_to_vector(self, registers: Context, reason: int) -> None:
         """Normal mode begins anew: no register but these is kept from before."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import subprocess
 from collections.abc import Callable, Coroutine
 from copy import copy
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from jacinth.abi import (
     ZX_CHANNEL_READABLE,
@@ -24,6 +28,7 @@ from jacinth.abi import (
 from jacinth.api.kernel import Kernel
 from jacinth.kernel.process import ProcessDispatcher
 from jacinth.kernel.thread import ThreadDispatcher
+from jacinth.tools.cc import find_compiler
 
 PAGE = 4096
 CODE = 0x40_0000  # in the restricted part: machine code, and behind it
@@ -146,6 +151,33 @@ class Bodies(Shared):
 
         thread.start_body(body(), first=not list(process.threads()))
         return results
+
+
+def assemble(source: str, directory: Path) -> bytes:
+    """Machine code that runs anywhere, of Intel syntax."""
+    path = directory / "code.S"
+    path.write_text(f".intel_syntax noprefix\n{source}\n")
+    output = directory / "code.o"
+    subprocess.run([*find_compiler().command, "-c", str(path), "-o", str(output)], check=True)
+    section = ELFFile(io.BytesIO(output.read_bytes())).get_section_by_name(".text")
+    return bytes(section.data())
+
+
+class Machines(Shared):
+    """Machine code in the shared part that enters restricted mode by system calls."""
+
+    def start(self, code: bytes, handle: int, pointer: int) -> int:
+        """Run *code*, copied to the shared part, on a first thread, with *handle* and *pointer*. Answers the thread."""
+        options = ZX_VM_PERM_READ | ZX_VM_PERM_EXECUTE
+        _, entry = self.map(self.shared_vmar, code, options, size=-(-len(code) // PAGE) * PAGE)
+        thread = self.ok(self.zx.zx_thread_create(self.process, b"machine", 0))
+        stack = self.shared + PAGE - 8
+        self.ok(self.zx.zx_process_start(self.process, thread, entry, stack, handle, pointer))
+        return int(thread)
+
+    def function(self, name: str) -> int:
+        """The address of a call in the vDSO."""
+        return self.vdso + self.k.vdso.image.symbols[name]
 
 
 @pytest.fixture
