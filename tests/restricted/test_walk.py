@@ -23,9 +23,12 @@ from jacinth.abi import (
     ZX_ERR_BAD_STATE,
     ZX_EVENT_SIGNALED,
     ZX_EXCEPTION_CHANNEL_DEBUGGER,
+    ZX_EXCEPTION_STATE_HANDLED,
+    ZX_EXCP_UNDEFINED_INSTRUCTION,
     ZX_INFO_PROCESS,
     ZX_INFO_THREAD,
     ZX_OK,
+    ZX_PROP_EXCEPTION_STATE,
     ZX_RESTRICTED_REASON_EXCEPTION,
     ZX_RESTRICTED_REASON_KICK,
     ZX_RESTRICTED_REASON_SYSCALL,
@@ -33,17 +36,20 @@ from jacinth.abi import (
     ZX_TASK_RETCODE_SYSCALL_KILL,
     ZX_TASK_TERMINATED,
     ZX_THREAD_STATE_DEAD,
+    ZX_THREAD_STATE_GENERAL_REGS,
     ZX_THREAD_STATE_SUSPENDED,
     ZX_THREAD_SUSPENDED,
     ZX_TIME_INFINITE,
+    zx_exception_info_t,
     zx_info_process_t,
     zx_info_thread_t,
     zx_restricted_state_t,
+    zx_thread_state_general_regs_t,
 )
 from jacinth.kernel.handle import Handle
 from jacinth.tools.cc import CompileError
 from tests.ipc.conftest import Program
-from tests.restricted.conftest import CODE, DATA, SECOND, Bodies, Machines, Shared, assemble
+from tests.restricted.conftest import CODE, DATA, SECOND, UD2, Bodies, Machines, Shared, assemble
 
 # Runs in restricted mode. Ends with 10 in the data page, 7 in the second one, and rbp 7.
 RESTRICTED = f"""
@@ -66,7 +72,7 @@ CALLS = [ZX_RESTRICTED_REASON_SYSCALL, ZX_RESTRICTED_REASON_EXCEPTION, ZX_RESTRI
 WAIT_NS = 5_000
 
 # Where the machine code has its things, in the shared page.
-LOG = 0x18  # how many, and the reasons
+LOG = 0x18  # how many, and for each the reason and where restricted mode was left
 STATE = 0x300
 REPORT = 0x400
 FUNCTIONS = 0x600
@@ -115,9 +121,6 @@ vector:                     # rdi: the page, rsi: the reason; no stack
     mov rbx, rdi
     lea rsp, [rbx + 0x1000]
     mov r15, rsi
-    mov rcx, [rbx + {LOG}]
-    mov [rbx + {LOG} + 8 + rcx * 8], rsi
-    inc qword ptr [rbx + {LOG}]
     mov edi, [rbx]
     lea rsi, [rbx + {STATE}]
     xor edx, edx
@@ -125,6 +128,12 @@ vector:                     # rdi: the page, rsi: the reason; no stack
     {call("zx_vmo_read")}
     test eax, eax
     jnz fail
+    mov rcx, [rbx + {LOG}]
+    inc qword ptr [rbx + {LOG}]
+    shl ecx, 4
+    mov [rbx + {LOG} + 8 + rcx], r15
+    mov rax, [rbx + {STATE} + 16 * 8]
+    mov [rbx + {LOG} + 16 + rcx], rax
     cmp r15, {ZX_RESTRICTED_REASON_KICK}
     je again
     cmp r15, {ZX_RESTRICTED_REASON_EXCEPTION}
@@ -148,14 +157,14 @@ done:
 """
 
 
-async def body(zx: Any, event: int, log: list[int], final: list[int]) -> None:
+async def body(zx: Any, event: int, log: list[tuple[int, int]], final: list[int]) -> None:
     """The same in Python. Between any two steps the others have a turn."""
     state = await zx.thread.restricted_bind_state()
     state.ip = CODE
     while True:
         await zx.zx_thread_legacy_yield(0)
         reason = await zx.thread.restricted_enter(state)
-        log.append(int(reason))
+        log.append((int(reason), state.ip))
         await zx.zx_thread_legacy_yield(0)
         if reason == RestrictedReason.EXCEPTION:
             state.ip += 2
@@ -173,13 +182,13 @@ class Victim:
     world: Shared
     thread: int
     event: int
-    log: Callable[[], list[int]]
+    log: Callable[[], list[tuple[int, int]]]
     rbp: Callable[[], int]
 
 
 def start_body(k: Kernel, code: bytes) -> Victim:
     world = Bodies(k, code)
-    log: list[int] = []
+    log: list[tuple[int, int]] = []
     final: list[int] = []
     event = world.ok(world.zx.zx_event_create(0))
     process = world.object(world.process)
@@ -201,9 +210,11 @@ def start_machine(k: Kernel, code: bytes, machine: bytes) -> Victim:
         data = world.ok(world.zx.zx_vmo_read(world.shared_vmo, offset, 8 * count))
         return [int.from_bytes(data[i : i + 8], "little") for i in range(0, len(data), 8)]
 
-    return Victim(
-        world, thread, event, lambda: words(LOG + 8, words(LOG, 1)[0]), lambda: words(STATE + 16, 1)[0]
-    )
+    def log() -> list[tuple[int, int]]:
+        entries = words(LOG + 8, 2 * words(LOG, 1)[0])
+        return list(zip(entries[::2], entries[1::2], strict=True))
+
+    return Victim(world, thread, event, log, lambda: words(STATE + 16, 1)[0])
 
 
 # ---- What the actor does. Each answers whether it did it in time.
@@ -215,6 +226,8 @@ class Actor:
     thread: int
     process: int
     event: int
+    looks: Callable[[], int | None]  # where restricted code of the victim is to be left, if it is in it now
+    place: int | None = None  # the same, when it was kicked
 
     async def signal(self) -> bool:
         return (
@@ -232,6 +245,8 @@ class Actor:
         return int(zx_info_thread_t.unpack(data).state)
 
     async def kick(self) -> bool:
+        if self.place is None:
+            self.place = self.looks()
         status = await self.zx.zx_restricted_kick(self.thread, 0)
         assert status in (ZX_OK, ZX_ERR_BAD_STATE)
         return bool(status == ZX_OK)
@@ -282,25 +297,41 @@ class Actor:
         return await self.kill()
 
 
-async def act(zx: Any, action: str, moment: int, thread: int, process: int, event: int) -> bool:
+async def act(zx: Any, action: str, moment: int, actor: Callable[[Any], Actor]) -> tuple[bool, int | None]:
     for _ in range(moment):
         await zx.zx_thread_legacy_yield(0)
-    done: bool = await getattr(Actor(zx, thread, process, event), action)()
-    return done
+    made = actor(zx)
+    return await getattr(made, action)(), made.place
 
 
-async def debugger(zx: Any, channel: int) -> None:
-    """Looks at every exception for a while, and passes it on."""
+async def debugger(zx: Any, channel: int, handles: bool) -> None:
+    """Looks at every exception for a while, and passes it on; or steps over the instruction, and *handles* it."""
     while True:
         _, seen = await zx.zx_object_wait_one(
             channel, ZX_CHANNEL_READABLE | ZX_CHANNEL_PEER_CLOSED, ZX_TIME_INFINITE
         )
         if not seen & ZX_CHANNEL_READABLE:
             return
-        _, _, handles, *_ = await zx.zx_channel_read(channel, 0, 64, 1)
+        _, info, (exception,), *_ = await zx.zx_channel_read(channel, 0, 64, 1)
         for _ in range(3):
             await zx.zx_thread_legacy_yield(0)
-        await zx.zx_handle_close(handles[0])
+        if handles and zx_exception_info_t.unpack(info).type == ZX_EXCP_UNDEFINED_INSTRUCTION:
+            await step_over(zx, exception)
+        await zx.zx_handle_close(exception)
+
+
+async def step_over(zx: Any, exception: int) -> None:
+    _, thread = await zx.zx_exception_get_thread(exception)
+    size = zx_thread_state_general_regs_t.SIZE
+    status, data, *_ = await zx.zx_thread_read_state(thread, ZX_THREAD_STATE_GENERAL_REGS, size)
+    if status == ZX_OK:  # it has not been killed
+        registers = zx_thread_state_general_regs_t.unpack(data)
+        registers.rip += 2
+        await zx.zx_thread_write_state(thread, ZX_THREAD_STATE_GENERAL_REGS, registers.pack())
+        await zx.zx_thread_legacy_yield(0)
+        handled = ZX_EXCEPTION_STATE_HANDLED.to_bytes(4, "little")
+        await zx.zx_object_set_property(exception, ZX_PROP_EXCEPTION_STATE, handled)
+    await zx.zx_handle_close(thread)
 
 
 # ---- The walk
@@ -310,15 +341,16 @@ async def debugger(zx: Any, channel: int) -> None:
 class Outcome:
     in_time: bool
     code: int
-    log: list[int]
+    log: list[tuple[int, int]]
     rbp: int | None
     word: int
+    place: int | None
 
 
 class Walk:
     """Victims of one kind, one after the other, in one kernel."""
 
-    def __init__(self, kind: str, debugged: bool, directory: Path) -> None:
+    def __init__(self, kind: str, debugged: str, directory: Path) -> None:
         # Threads take turns; with a seed their order would be drawn.
         self.k = Kernel(virtual_time=True, memory=64 << 20, strict=True)
         self.k.engine.quantum = 1  # type: ignore[attr-defined]
@@ -327,6 +359,9 @@ class Walk:
         self.debugged = debugged
         self.code = assemble(RESTRICTED, directory)
         self.machine = assemble(MACHINE, directory)
+        self.calls = [
+            call for call in CALLS if debugged != "handled" or call != ZX_RESTRICTED_REASON_EXCEPTION
+        ]
         assert self.k.vdso.handle  # made when it is asked for
 
     def outcome(self, action: str, moment: int) -> Outcome:
@@ -343,19 +378,29 @@ class Walk:
             channel = world.ok(
                 zx.zx_task_create_exception_channel(world.process, ZX_EXCEPTION_CHANNEL_DEBUGGER)
             )
-            others.start(debugger, others.give(channel))
+            others.start(debugger, others.give(channel), self.debugged == "handled")
             world.ok(zx.zx_handle_close(channel))
         given = [others.give(handle) for handle in (victim.thread, world.process, victim.event)]
-        actor = others.start(act, action, moment, *given)
+        thread = world.object(victim.thread)
+        undefined = CODE + self.code.index(UD2)
+
+        def looks() -> int | None:
+            """Restricted code goes on behind the undefined instruction, whoever steps over it."""
+            if not thread.in_restricted or not thread.alive or thread.context is None:
+                return None
+            pc: int = thread.context.pc
+            return undefined + 2 if pc == undefined and thread.handling else pc
+
+        actor = others.start(act, action, moment, lambda zx: Actor(zx, *given, looks))
         world.wait(world.process)
         data = world.ok(zx.zx_object_get_info(world.process, ZX_INFO_PROCESS, zx_info_process_t.SIZE))[0]
         code = zx_info_process_t.unpack(data).return_code
         while actor.alive:
             world.settle()
         world.settle()
-        outcome = Outcome(
-            others.results[0], code, victim.log(), victim.rbp() if code == 5 else None, world.word()
-        )
+        in_time, place = next(result for result in others.results if result is not None)
+        rbp = victim.rbp() if code == 5 else None
+        outcome = Outcome(in_time, code, victim.log(), rbp, world.word(), place)
         others.process.kill(0)
         world.ok(zx.zx_task_kill(world.job))
         handles = k.host.dispatcher.handles
@@ -376,33 +421,42 @@ class Walk:
             assert moment < 2_000
 
 
-@pytest.fixture(scope="module", params=["body", "machine", "body debugged", "machine debugged"])
+@pytest.fixture(
+    scope="module",
+    params=["body", "machine", "body debugged", "machine debugged", "body handled", "machine handled"],
+)
 def walk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
-    kind, *debugged = request.param.split()
+    kind, _, debugged = request.param.partition(" ")
     try:
-        made = Walk(kind, bool(debugged), tmp_path_factory.mktemp("walk"))
+        made = Walk(kind, debugged, tmp_path_factory.mktemp("walk"))
     except (CompileError, subprocess.CalledProcessError) as error:
         pytest.skip(str(error))
     yield made
     made.k.close()
 
 
-def went_well(outcome: Outcome) -> bool:
+def reasons(outcome: Outcome) -> list[int]:
+    """Those for which restricted mode was left, but for kicks."""
+    return [reason for reason, _ in outcome.log if reason != ZX_RESTRICTED_REASON_KICK]
+
+
+def kicks(outcome: Outcome) -> list[int]:
+    """Where restricted mode was left for kicks."""
+    return [place for reason, place in outcome.log if reason == ZX_RESTRICTED_REASON_KICK]
+
+
+def check_well(walk: Walk, moment: int, outcome: Outcome) -> None:
     """Whatever happened, the victim did what it does, once."""
-    log = [reason for reason in outcome.log if reason != ZX_RESTRICTED_REASON_KICK]
-    return (outcome.code, log, outcome.rbp, outcome.word) == (5, CALLS, 7, 10)
-
-
-def kicks(outcome: Outcome) -> int:
-    return outcome.log.count(ZX_RESTRICTED_REASON_KICK)
+    seen = (outcome.code, reasons(outcome), outcome.rbp, outcome.word)
+    assert seen == (5, walk.calls, 7, 10), (moment, outcome)
 
 
 @pytest.mark.parametrize("action", ["signal", "suspend"])
 def test_a_signal_or_a_suspension_changes_nothing(walk: Walk, action: str) -> None:
     moments = 0
     for moment, outcome in walk.over(action):
-        assert went_well(outcome), (moment, outcome)
-        assert kicks(outcome) == 0, (moment, outcome)
+        check_well(walk, moment, outcome)
+        assert not kicks(outcome), (moment, outcome)
         moments += outcome.in_time
     assert moments > 10
 
@@ -411,17 +465,24 @@ def test_a_signal_or_a_suspension_changes_nothing(walk: Walk, action: str) -> No
     "action", ["kick", "kick_twice", "kick_while_suspended", "kick_and_suspend", "kick_again_later"]
 )
 def test_a_kick_comes_out_and_nothing_else_changes(walk: Walk, action: str) -> None:
-    """Once for every kick, or for several that came at once; kicks after the last entry go unnoticed."""
+    """Once for every kick, or for several that came at once, before another instruction; kicks after the last entry go
+    unnoticed.
+    """
     most = 2 if action == "kick_again_later" else 1
     seen = []
+    inside = 0
     for moment, outcome in walk.over(action):
-        assert went_well(outcome), (moment, outcome)
-        assert kicks(outcome) <= most, (moment, outcome)
-        seen.append(kicks(outcome))
+        check_well(walk, moment, outcome)
+        assert len(kicks(outcome)) <= most, (moment, outcome)
+        seen.append(len(kicks(outcome)))
+        if outcome.place is not None:
+            assert outcome.place in kicks(outcome), (moment, outcome)
+            inside += 1
     noticed = [bool(count) for count in seen]
     assert noticed == sorted(noticed, reverse=True)  # up to some moment, and none after it
     assert sum(noticed) > 10
     assert max(seen) == most
+    assert inside > 5
 
 
 @pytest.mark.parametrize("action", ["kill", "kill_while_suspended", "kick_and_kill"])
@@ -429,7 +490,6 @@ def test_a_kill_ends_it_at_once_and_all_is_given_back(walk: Walk, action: str) -
     for moment, outcome in walk.over(action):
         if outcome.in_time:
             assert outcome.code == ZX_TASK_RETCODE_SYSCALL_KILL, (moment, outcome)
-            log = [reason for reason in outcome.log if reason != ZX_RESTRICTED_REASON_KICK]
-            assert log == CALLS[: len(log)], (moment, outcome)
+            assert reasons(outcome) == walk.calls[: len(reasons(outcome))], (moment, outcome)
         else:
-            assert went_well(outcome), (moment, outcome)
+            check_well(walk, moment, outcome)
