@@ -1,7 +1,7 @@
 """Signals, kills, suspensions and kicks at every possible moment.
 
 A victim goes in and out of restricted mode: a system call, a fault that pages in, an exception, another system call; in between
-it waits in normal mode. The CPU changes threads after every block of code, and an actor takes the CPU n times before it acts: so
+it waits in normal mode. The CPU changes threads after every block of code or two, and an actor takes the CPU n times before it acts: so
 n counts the moments at which anything can happen to the victim, and each n is tried until the victim ends first. Time is virtual
 and threads take turns, so that a moment is always the same.
 """
@@ -350,10 +350,10 @@ class Outcome:
 class Walk:
     """Victims of one kind, one after the other, in one kernel."""
 
-    def __init__(self, kind: str, debugged: str, directory: Path) -> None:
+    def __init__(self, kind: str, debugged: str, quantum: int, directory: Path) -> None:
         # Threads take turns; with a seed their order would be drawn.
         self.k = Kernel(virtual_time=True, memory=64 << 20, strict=True)
-        self.k.engine.quantum = 1  # type: ignore[attr-defined]
+        self.k.engine.quantum = quantum  # type: ignore[attr-defined]
         self.zx: Any = self.k.host.sys
         self.kind = kind
         self.debugged = debugged
@@ -426,9 +426,9 @@ class Walk:
     params=["body", "machine", "body debugged", "machine debugged", "body handled", "machine handled"],
 )
 def walk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
-    kind, _, debugged = request.param.partition(" ")
+    kind, debugged, quantum = request.param.split(" ")
     try:
-        made = Walk(kind, debugged, tmp_path_factory.mktemp("walk"))
+        made = Walk(kind, debugged, int(quantum), tmp_path_factory.mktemp("walk"))
     except (CompileError, subprocess.CalledProcessError) as error:
         pytest.skip(str(error))
     yield made
