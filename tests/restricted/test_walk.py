@@ -1,9 +1,9 @@
 """Signals, kills, suspensions and kicks at every possible moment.
 
 A victim goes in and out of restricted mode: a system call, a fault that pages in, an exception, another system call; in between
-it waits in normal mode. The CPU changes threads after every block of code or two, and an actor takes the CPU n times before it acts: so
-n counts the moments at which anything can happen to the victim, and each n is tried until the victim ends first. Time is virtual
-and threads take turns, so that a moment is always the same.
+it waits in normal mode. The CPU changes threads after a block of code or two, and an actor takes the CPU n times before it acts:
+so n counts the moments at which anything can happen to the victim, and each n is tried until the victim ends first. Time is
+virtual and threads take turns, so that a moment is always the same.
 """
 
 from __future__ import annotations
