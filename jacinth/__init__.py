@@ -32,11 +32,14 @@ from jacinth.api.flags import (
     ResourceKind,
     RestrictedReason,
     Rights,
+    SeekOrigin,
     Signals,
     Slack,
     SocketOpts,
     SocketReadOpts,
     SocketWriteDisposition,
+    StreamOptions,
+    StreamWriteOptions,
     ThreadStateTopic,
     VmarFlags,
     VmarOp,
@@ -100,6 +103,7 @@ from jacinth.api.status import (
     ZxUnavailable,
     ZxWrongType,
 )
+from jacinth.api.stream import Stream
 from jacinth.api.task import Job, Process, SuspendToken, Task, Thread
 from jacinth.api.timer import Timer
 from jacinth.kernel.kernel import KernelDeadlock
@@ -159,6 +163,7 @@ __all__ = [
     "RestrictedReason",
     "RestrictedState",
     "Rights",
+    "SeekOrigin",
     "SignalPacket",
     "Signals",
     "Slack",
@@ -167,6 +172,9 @@ __all__ = [
     "SocketReadOpts",
     "SocketWriteDisposition",
     "Status",
+    "Stream",
+    "StreamOptions",
+    "StreamWriteOptions",
     "SuspendToken",
     "Task",
     "Thread",

@@ -428,3 +428,27 @@ class SocketWriteDisposition(IntEnum):
     UNCHANGED = 0
     DISABLED = abi.ZX_SOCKET_DISPOSITION_WRITE_DISABLED
     ENABLED = abi.ZX_SOCKET_DISPOSITION_WRITE_ENABLED
+
+
+class StreamOptions(IntFlag):
+    """ZX_STREAM_MODE_*."""
+
+    NONE = 0
+    MODE_READ = abi.ZX_STREAM_MODE_READ
+    MODE_WRITE = abi.ZX_STREAM_MODE_WRITE
+    MODE_APPEND = abi.ZX_STREAM_MODE_APPEND
+
+
+class StreamWriteOptions(IntFlag):
+    """ZX_STREAM_APPEND."""
+
+    NONE = 0
+    APPEND = abi.ZX_STREAM_APPEND
+
+
+class SeekOrigin(IntEnum):
+    """ZX_STREAM_SEEK_ORIGIN_*."""
+
+    START = abi.ZX_STREAM_SEEK_ORIGIN_START
+    CURRENT = abi.ZX_STREAM_SEEK_ORIGIN_CURRENT
+    END = abi.ZX_STREAM_SEEK_ORIGIN_END

@@ -42,16 +42,18 @@ from jacinth.syscalls.user import (
     HostIn,
     HostInOut,
     HostOut,
+    HostVector,
     UserIn,
     UserInOut,
     UserOut,
+    UserVector,
 )
 
 if TYPE_CHECKING:
     from jacinth.kernel.kernel import Kernel
     from jacinth.kernel.process import ProcessDispatcher
 
-__all__ = ["Call", "HandleOut", "HandlesOut", "UserIn", "UserInOut", "UserOut", "syscall"]
+__all__ = ["Call", "HandleOut", "HandlesOut", "UserIn", "UserInOut", "UserOut", "UserVector", "syscall"]
 
 D = TypeVar("D", bound=Dispatcher)
 
@@ -79,7 +81,7 @@ class Call:
         self.memory = thread.process.aspace
         self._table = self.handles.handles
         self.vdso_base = thread.process.vdso_base  # 0 where it is not mapped yet
-        self.progress = 0  # see `resume`
+        self.progress: tuple[Any, Status] | None = None  # see `resume`
         self.refused: tuple[PageNeeded, Status] | None = None  # what a body's call waited for in vain
 
     def dispatcher(self, value: int, cls: type[D], rights: int) -> D:
@@ -128,9 +130,11 @@ class Call:
         """ACCESS_DENIED where the caller's job forbids ZX_POL_* *condition*."""
         self.process.check_policy(condition)
 
-    def resume(self) -> int:
-        """Where this call is to go on, if it has been made before and left off for want of a page: `PageNeeded.progress`."""
-        progress, self.progress = self.progress, 0
+    def resume(self) -> tuple[Any, Status]:
+        """How far this call had come when it left off for want of a page, None for a new one: `PageNeeded.progress`. And
+        whether the page has come: OK, or what the pager has failed with.
+        """
+        progress, self.progress = self.progress or (None, Status.OK), None
         return progress
 
     def install(self, handle: Handle) -> int:
@@ -240,6 +244,8 @@ def _code(param: Param) -> str:
 
 
 def _guest_pointer(param: Param) -> type[Any]:
+    if param.type == "zx_iovec_t":
+        return UserVector
     if param.kind is Kind.IN:
         return UserIn
     if param.kind is Kind.INOUT:
@@ -255,6 +261,7 @@ _HOST: Final[dict[type[Any], type[Any]]] = {
     UserOut: HostOut,
     HandleOut: HostHandleOut,
     HandlesOut: HostHandlesOut,
+    UserVector: HostVector,
 }
 
 
@@ -392,10 +399,11 @@ async def again(trap: Trap, call: Call, registers: tuple[int, ...], need: PageNe
     thread = call.thread
     while True:
         status = await need.arrive()
-        if status is not None:
+        if need.progress is not None:
+            call.progress = need.progress, status or Status.OK
+        elif status is not None:
             return status
         mine = thread.coroutine
-        call.progress = need.progress
         try:
             result = trap(call, registers)
         except PageNeeded as another:
@@ -461,6 +469,9 @@ def _host_sources(row: SyscallRow, names: dict[str, Any]) -> tuple[str, str]:
     for param in row.params:
         if param.kind in (Kind.IN, Kind.INOUT) and param.count is not None and param.count not in derived:
             size = f"h_{param.name}.size()"
+            if param.type == "zx_iovec_t":
+                derived[param.count] = size
+                continue
             if param.unit is not None:
                 size += f" // {param.unit} if {param.unit} > 0 else 0"
             elif _element_size(param) > 1:
@@ -491,7 +502,7 @@ def _host_sources(row: SyscallRow, names: dict[str, Any]) -> tuple[str, str]:
             parameters.append(name)
             setup.append(f"h_{param.name}.bind(call, {name})")
         arguments.append(f"h_{param.name}")
-        if param.kind is not Kind.IN:
+        if param.kind is not Kind.IN and cls is not HostVector:  # what it points at is written to, not itself
             outputs.append(_output(param, names))
     answer = f"(status, {', '.join(outputs)})" if outputs else "status"
     needed = (
@@ -576,10 +587,10 @@ class _Sys:
     async def wait_for_page(self, need: PageNeeded) -> None:
         """A body's call has raised *need*: wait, then make it again."""
         status = await need.arrive()
-        if status is not None:
+        if need.progress is not None:
+            self.call.progress = need.progress, status or Status.OK
+        elif status is not None:
             self.call.refused = need, status
-        else:
-            self.call.progress = need.progress
 
 
 class HostSys(_Sys):
@@ -593,9 +604,10 @@ class HostSys(_Sys):
         if self.call.thread.is_body:
             return super().answer_need(need)
         status: Status | None = self.block(need.arrive())
-        if status is not None:
+        if need.progress is not None:
+            self.call.progress = need.progress, status or Status.OK
+        elif status is not None:
             return status
-        self.call.progress = need.progress
         return None
 
     def block(self, coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -27,6 +27,7 @@ from jacinth.kernel.job import JobDispatcher, JobState
 from jacinth.kernel.object import Dispatcher
 from jacinth.kernel.process import ProcessDispatcher, ProcessState
 from jacinth.kernel.resource import ResourceDispatcher
+from jacinth.kernel.stream import StreamDispatcher
 from jacinth.kernel.thread import ThreadDispatcher, ThreadState
 from jacinth.kernel.vm.vmar import VmAddressRegionDispatcher
 from jacinth.kernel.vm.vmo import PAGE_SIZE, VmObjectDispatcher
@@ -354,6 +355,11 @@ _older(
 
 
 # ---- IPC -------------------------------------------------------------------------------------------------------------------
+
+
+@_topic(abi.ZX_INFO_STREAM)
+def _stream(call: Call, value: int) -> Record:
+    return call.dispatcher(value, StreamDispatcher, ZX_RIGHT_INSPECT).info()
 
 
 @_topic(abi.ZX_INFO_SOCKET)

@@ -24,6 +24,7 @@ from jacinth.abi import (
     ZX_PROP_REGISTER_GS,
     ZX_PROP_SOCKET_RX_THRESHOLD,
     ZX_PROP_SOCKET_TX_THRESHOLD,
+    ZX_PROP_STREAM_MODE_APPEND,
     ZX_PROP_VMO_CONTENT_SIZE,
     ZX_RIGHT_GET_PROPERTY,
     ZX_RIGHT_SET_PROPERTY,
@@ -36,6 +37,7 @@ from jacinth.kernel.ipc.socket import SocketDispatcher
 from jacinth.kernel.job import JobDispatcher
 from jacinth.kernel.object import Dispatcher
 from jacinth.kernel.process import ProcessDispatcher
+from jacinth.kernel.stream import StreamDispatcher
 from jacinth.kernel.thread import ThreadDispatcher
 from jacinth.kernel.vm.vmo import VmObjectDispatcher
 from jacinth.syscalls.door import Call, UserIn, UserOut, syscall
@@ -45,8 +47,9 @@ T = TypeVar("T", bound=Dispatcher)
 
 # Every scalar property is a uintptr_t, size_t or uint64_t,
 _WORD = 8
-# but those of exceptions: uint32_t. For these the size is checked before the type.
+# but those of exceptions, uint32_t, and of streams, uint8_t. For these the size is checked before the type.
 _HALF = 4
+_BYTE = 1
 
 
 @syscall
@@ -86,6 +89,10 @@ def zx_object_get_property(call: Call, handle: int, property: int, value: UserOu
             second = _as(object_, ExceptionDispatcher).second_chance
             strategy = ZX_EXCEPTION_STRATEGY_SECOND_CHANCE if second else ZX_EXCEPTION_STRATEGY_FIRST_CHANCE
             value.write(strategy.to_bytes(_HALF, "little"))
+            return
+        case n if n == ZX_PROP_STREAM_MODE_APPEND:
+            _check_size(value_size, _BYTE)
+            value.write(bytes([_as(object_, StreamDispatcher).append_mode]))
             return
         case n if n == ZX_PROP_REGISTER_FS:
             word = _own_registers(call, object_).general().fs_base
@@ -143,6 +150,10 @@ def zx_object_set_property(call: Call, handle: int, property: int, value: UserIn
             if strategy not in (ZX_EXCEPTION_STRATEGY_FIRST_CHANCE, ZX_EXCEPTION_STRATEGY_SECOND_CHANCE):
                 raise ZxError(Status.INVALID_ARGS)
             exception.second_chance = strategy == ZX_EXCEPTION_STRATEGY_SECOND_CHANCE
+        case n if n == ZX_PROP_STREAM_MODE_APPEND:
+            _check_size(value_size, _BYTE)
+            stream = _as(object_, StreamDispatcher)
+            stream.append_mode = value.read(_BYTE) != b"\0"
         case n if n in (ZX_PROP_REGISTER_FS, ZX_PROP_REGISTER_GS):
             context = _own_registers(call, object_)
             base = _word(value, value_size)

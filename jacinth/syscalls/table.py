@@ -28,6 +28,7 @@ from jacinth.syscalls import (  # noqa: F401
     restricted,
     socket,
     system,
+    stream,
     task,
     thread,
     timer,

@@ -12,12 +12,14 @@ To write it, since by then the call has acted, is put off until the call is over
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
-from jacinth.abi import ZX_HANDLE_INVALID, Status, Struct, ZxError
+from jacinth.abi import ZX_HANDLE_INVALID, Status, Struct, ZxError, zx_iovec_t
 from jacinth.kernel.handle import Handle
 from jacinth.kernel.vm.page_source import PageNeeded
+from jacinth.machine.interface import READ, WRITE
 
 if TYPE_CHECKING:
     from jacinth.kernel.kernel import Kernel
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
     from jacinth.syscalls.door import Call
 
 S = TypeVar("S", bound=Struct)
+
+# The most elements of an array of zx_iovec_t. Today's kernel reads on until the memory ends; this one does not let a guest keep it
+# busy with that.
+MAX_IOVECS: Final = 1 << 16
 
 INT_CODES = {
     (1, False): "B",
@@ -44,6 +50,8 @@ class UserMemory(Protocol):
     def read_user(self, address: int, size: int) -> bytes: ...
 
     def write_user(self, address: int, data: bytes) -> None: ...
+
+    def why_not(self, address: int, size: int, access: int) -> Status: ...
 
 
 class LateWrite:
@@ -102,6 +110,9 @@ class _Pointer:
 
 class _Nowhere:
     kernel: Kernel
+
+    def why_not(self, address: int, size: int, access: int) -> Status:
+        return Status.INVALID_ARGS
 
     def read_user(self, address: int, size: int) -> bytes:
         raise ZxError(Status.INVALID_ARGS)
@@ -164,6 +175,78 @@ class UserInOut(UserIn, UserOut):
     """Memory that the call reads, and writes."""
 
     __slots__ = ()
+
+
+class UserVector(_Pointer):
+    """An array of zx_iovec_t: buffers that are used as if they lay one behind the other.
+
+    What cannot be read or written is answered as a page fault there would be: NOT_FOUND, ACCESS_DENIED, OUT_OF_RANGE.
+    """
+
+    __slots__ = ("_buffers", "_starts", "capacity")
+
+    _buffers: list[tuple[int, int]]  # (address, bytes), without empty ones
+    _starts: list[int]  # where each of them begins, in bytes
+    capacity: int
+
+    def load(self, count: int) -> None:
+        """Read the array: INVALID_ARGS where it cannot be read, has more than MAX_IOVECS elements, or the sum of their
+        capacities, `capacity` then, does not fit 64 bits.
+        """
+        if count > MAX_IOVECS:
+            raise ZxError(Status.INVALID_ARGS)
+        data = self.memory.read_user(self.address, count * zx_iovec_t.SIZE) if count else b""
+        self._take(list(struct.iter_unpack("<QQ", data)))
+
+    def _take(self, buffers: list[tuple[int, int]]) -> None:
+        self._buffers = [buffer for buffer in buffers if buffer[1]]
+        self._starts = []
+        self.capacity = 0
+        for _, size in self._buffers:
+            self._starts.append(self.capacity)
+            self.capacity += size
+        if self.capacity >= 1 << 64:
+            raise ZxError(Status.INVALID_ARGS)
+
+    def buffer_left(self, offset: int) -> int:
+        """How many bytes of the buffer that *offset* lies in are left, from there on."""
+        index = bisect_right(self._starts, offset) - 1
+        return self._starts[index] + self._buffers[index][1] - offset
+
+    def _pieces(self, offset: int, size: int) -> Iterator[tuple[int, int, int]]:
+        """The parts of buffers that a range of them all consists of: (index of the buffer, offset in it, bytes)."""
+        index = bisect_right(self._starts, offset) - 1
+        while size > 0:
+            inside = offset - self._starts[index]
+            count = min(self._buffers[index][1] - inside, size)
+            yield index, inside, count
+            index += 1
+            offset += count
+            size -= count
+
+    def read(self, offset: int, size: int) -> bytes:
+        """*size* bytes from *offset* on, both within the capacity. Errors: as a page fault's; PageNeeded."""
+        pieces = []
+        for index, inside, count in self._pieces(offset, size):
+            address = self._buffers[index][0] + inside
+            try:
+                pieces.append(self.memory.read_user(address, count))
+            except ZxError:
+                raise ZxError(self.memory.why_not(address, count, READ)) from None
+        return b"".join(pieces)
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Write *data* at *offset*, within the capacity. Errors: as a page fault's, NO_MEMORY; PageNeeded."""
+        done = 0
+        for index, inside, count in self._pieces(offset, len(data)):
+            address = self._buffers[index][0] + inside
+            try:
+                self.memory.write_user(address, data[done : done + count])
+            except ZxError as error:
+                if error.status == Status.NO_MEMORY:
+                    raise
+                raise ZxError(self.memory.why_not(address, count, WRITE)) from None
+            done += count
 
 
 class HandleOut(_Pointer):
@@ -338,6 +421,48 @@ class HostInOut(HostIn, UserInOut):
     def value(self) -> int:
         """Where it is one number: what it is now."""
         return int.from_bytes(self.data or b"", "little")
+
+
+class HostVector(UserVector):
+    """A sequence of Python buffers, `bytearray`s or the like where they are to be written to; or of zx_iovec_t with addresses,
+    or the address of such an array.
+    """
+
+    __slots__ = ("_items",)
+
+    _items: list[Any]
+
+    def size(self) -> int:
+        return len(self._items)
+
+    def bind(self, call: Call, data: Any) -> None:
+        self.address = 0 if data is None else -1
+        self.memory = call.process.aspace
+        self._items = [] if data is None else list(data)
+
+    def load(self, count: int) -> None:
+        structs = bool(self._items) and isinstance(self._items[0], Struct)
+        if structs:
+            self._take([(item.buffer, item.capacity) for item in self._items])
+            self._items = []
+        else:
+            self._items = [item for item in self._items if len(item)]
+            self._take([(0, len(item)) for item in self._items])
+
+    def read(self, offset: int, size: int) -> bytes:
+        if not self._items:
+            return super().read(offset, size)
+        parts = (self._items[index][at : at + count] for index, at, count in self._pieces(offset, size))
+        return b"".join(map(bytes, parts))
+
+    def write(self, offset: int, data: bytes) -> None:
+        if not self._items:
+            super().write(offset, data)
+            return
+        done = 0
+        for index, inside, count in self._pieces(offset, len(data)):
+            self._items[index][inside : inside + count] = data[done : done + count]
+            done += count
 
 
 class HostHandleOut(HandleOut):

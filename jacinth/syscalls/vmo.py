@@ -190,7 +190,7 @@ def zx_vmo_set_stream_size(call: Call, handle: int, size: int) -> None:
     """Say how many bytes are content; those behind become zero.
 
     Rights: WRITE on handle.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; OUT_OF_RANGE beyond the VMO.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; NOT_SUPPORTED contiguous; OUT_OF_RANGE beyond the VMO.
     """
     call.dispatcher(handle, VmObjectDispatcher, ZX_RIGHT_WRITE).set_stream_size(size)
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _USER_BASE: Final = 0x20_0000
 _USER_END: Final = 0x7FFF_FFFF_F000
 _HALF: Final = 1 << 46
+_USER_TOP: Final = 1 << 47
 
 PRIVATE_ASPACE_BASE: Final = _USER_BASE
 PRIVATE_ASPACE_SIZE: Final = _USER_END - _USER_BASE
@@ -353,6 +354,24 @@ class VmAspace:
         page_at = self._write_page if write else self._read_page
         for page in range(address >> PAGE_SHIFT, (address + size + PAGE_MASK) >> PAGE_SHIFT):
             page_at(page)
+
+    def why_not(self, address: int, size: int, access: int) -> Status:
+        """Why user code cannot have *access* (READ or WRITE) to all of a range, as a page fault there would say it.
+
+        INVALID_ARGS not user memory; of the first bad page NOT_FOUND nothing mapped, ACCESS_DENIED, OUT_OF_RANGE behind the
+        VMO; otherwise INVALID_ARGS, where a pager has not provided the page.
+        """
+        if address + size > _USER_TOP:
+            return Status.INVALID_ARGS
+        for page in range(address & ~PAGE_MASK, address + size, PAGE_SIZE):
+            mapping = self.find(page)
+            if mapping is None:
+                return Status.NOT_FOUND
+            if not mapping.access_at(page)[0] & access:
+                return Status.ACCESS_DENIED
+            if page >= mapping.fault_end():
+                return Status.OUT_OF_RANGE
+        return Status.INVALID_ARGS
 
     def read_u32(self, address: int) -> int:
         place = self._read_tlb.get(address >> PAGE_SHIFT)

@@ -40,7 +40,7 @@ class PageNeeded(Exception):
 
     *command* is ZX_PAGER_VMO_READ for absent pages, ZX_PAGER_VMO_DIRTY for clean ones that are to be written.
     *failure* is what the access answers where the pager fails; None for the pager's own status. *progress* is
-    where the call is to go on: see `Call.resume`.
+    how far the call has come that cannot go on, if it is to be made again whatever the pager's answer: see `Call.resume`.
     """
 
     def __init__(self, source: PageSource, command: int, first: int, end: int) -> None:
@@ -50,7 +50,7 @@ class PageNeeded(Exception):
         self.first = first
         self.end = end
         self.failure: Status | None = None
-        self.progress = 0
+        self.progress: object | None = None
 
     def is_as(self, other: PageNeeded) -> bool:
         """Whether it is a part of the same need, met again."""

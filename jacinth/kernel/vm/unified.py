@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jacinth.abi import Status
 from jacinth.kernel.vm.aspace import SHARED_ASPACE_BASE, VmAspace
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ class UnifiedAspace:
 
     def touch(self, address: int, size: int, *, write: bool) -> None:
         self.part(address).touch(address, size, write=write)
+
+    def why_not(self, address: int, size: int, access: int) -> Status:
+        return self.part(address).why_not(address, size, access)
 
     def read_u32(self, address: int) -> int:
         return self.part(address).read_u32(address)

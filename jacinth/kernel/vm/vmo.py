@@ -501,7 +501,6 @@ class VmObjectDispatcher(SoloDispatcher):
         vmo = cls(kernel, PageList(kernel.memory, rounded, CloneFamily()))
         vmo.pages.contiguous = True
         vmo.pages.pages = {page: first + page for page in range(count)}
-        vmo.start_stream(size)
         return vmo
 
     @property
@@ -587,6 +586,8 @@ class VmObjectDispatcher(SoloDispatcher):
     @property
     def stream_size(self) -> int:
         """How many bytes are content; ZX_PROP_VMO_CONTENT_SIZE."""
+        if self.pages.contiguous:
+            return 0
         return self.size if self.stream is None else self.stream.size
 
     def keep_stream(self) -> StreamSize:
@@ -624,10 +625,33 @@ class VmObjectDispatcher(SoloDispatcher):
         self._zero(size, rounded - size)
         stream.size = size
 
-    def set_stream_size(self, size: int) -> None:
-        """Say how many bytes are content; everything behind them, and all new ones, become zero: OUT_OF_RANGE
-        beyond the VMO.
+    def expand(self, size: int, *, can_resize: bool) -> None:
+        """Grow, if need be, until *size* bytes have room; how many are content stays as it is.
+
+        Errors, in order: OUT_OF_RANGE beyond 64 bits; NOT_SUPPORTED it is too small and may not grow; UNAVAILABLE not
+        resizable; OUT_OF_RANGE too large.
         """
+        rounded = round_up(size)
+        if rounded > UINT64_MAX:
+            raise ZxError(Status.OUT_OF_RANGE)
+        if rounded <= self.size:
+            return
+        if not can_resize:
+            raise ZxError(Status.NOT_SUPPORTED)
+        if not self.resizable:
+            raise ZxError(Status.UNAVAILABLE)
+        if rounded > MAX_SIZE:
+            raise ZxError(Status.OUT_OF_RANGE)
+        self.keep_stream()
+        self.pages.resize(rounded)
+
+    def set_stream_size(self, size: int) -> None:
+        """Say how many bytes are content; everything behind them, and all new ones, become zero.
+
+        Errors, in order: NOT_SUPPORTED contiguous, which has no content to speak of; OUT_OF_RANGE beyond the VMO.
+        """
+        if self.pages.contiguous:
+            raise ZxError(Status.NOT_SUPPORTED)
         stream = self.keep_stream()
         old = stream.size
         if size == old:
