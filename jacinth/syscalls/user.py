@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=Struct)
 
-# The most elements of an array of zx_iovec_t. Today's kernel reads on until the memory ends; this one does not let a guest keep it
-# busy with that.
+# The most elements of an array of zx_iovec_t. Today's kernel reads on until the memory ends; this one does not let a guest keep
+# it busy with that.
 MAX_IOVECS: Final = 1 << 16
 
 INT_CODES = {

@@ -44,6 +44,7 @@ from jacinth.abi import (
     ZX_OBJ_TYPE_RESOURCE,
     ZX_OBJ_TYPE_SAMPLER,
     ZX_OBJ_TYPE_SOCKET,
+    ZX_OBJ_TYPE_STREAM,
     ZX_OBJ_TYPE_THREAD,
     ZX_OBJ_TYPE_TIMER,
     ZX_OBJ_TYPE_VCPU,
@@ -57,6 +58,8 @@ from jacinth.abi import (
     ZX_PROCESS_SHARED,
     ZX_RIGHT_SAME_RIGHTS,
     ZX_RSRC_KIND_IRQ,
+    ZX_STREAM_MODE_READ,
+    ZX_STREAM_MODE_WRITE,
     ZX_TIME_INFINITE,
     ZX_VM_CAN_MAP_READ,
     ZX_VM_CAN_MAP_SPECIFIC,
@@ -72,6 +75,7 @@ from jacinth.abi import (
     zx_exception_context_t,
     zx_exception_info_t,
     zx_handle_disposition_t,
+    zx_iovec_t,
     zx_policy_basic_v2_t,
     zx_port_packet_t,
     zx_profile_info_t,
@@ -269,6 +273,13 @@ def _watched(w: World) -> int:
 _PROFILE = zx_profile_info_t(flags=1)
 _SCALE = zx_cpu_performance_info_t(performance_scale=zx_cpu_performance_scale_t(integral_part=1))
 
+def _stream(w: World) -> int:
+    """Over memory that is there already."""
+    _, vmo = w.zx.zx_vmo_create(PAGE, 0)
+    assert w.zx.zx_vmo_write(vmo, b"content", 0) == ZX_OK
+    return int(w.zx.zx_stream_create(ZX_STREAM_MODE_READ | ZX_STREAM_MODE_WRITE, vmo, 0)[1])
+
+
 _MAKERS: dict[int, Callable[[World], int]] = {
     ZX_OBJ_TYPE_PROFILE: lambda w: int(w.zx.zx_profile_create(w.k.host.root_resource, 0, _PROFILE)[1]),
     ZX_OBJ_TYPE_SAMPLER: World.event,
@@ -289,6 +300,7 @@ _MAKERS: dict[int, Callable[[World], int]] = {
     ZX_OBJ_TYPE_PROCESS: lambda w: w.process(ZX_PROCESS_SHARED),
     ZX_OBJ_TYPE_RESOURCE: lambda w: w.duplicate(w.k.host.root_resource),
     ZX_OBJ_TYPE_SOCKET: lambda w: w.pair("zx_socket_create", 0)[0],
+    ZX_OBJ_TYPE_STREAM: _stream,
     ZX_OBJ_TYPE_THREAD: World.thread,
     ZX_OBJ_TYPE_TIMER: lambda w: int(w.zx.zx_timer_create(0, 0)[1]),
     ZX_OBJ_TYPE_VMAR: _vmar,
@@ -422,6 +434,11 @@ def _async(w: World) -> dict[str, int]:
     return {"handle": port, "source": event, "key": 5}
 
 
+def _vectors(w: World) -> dict[str, int]:
+    buffers = b"".join(zx_iovec_t(buffer=w.base + page * PAGE, capacity=8).pack() for page in (20, 21))
+    return {"vectors": w.put(9, buffers), "num_vectors": 2}
+
+
 _SAME = {"rights": ZX_RIGHT_SAME_RIGHTS}
 _T = {
     "channel": ZX_OBJ_TYPE_CHANNEL,
@@ -501,6 +518,8 @@ RECIPES: dict[str, Callable[[World], dict[str, int]]] = {
     "zx_process_read_memory": _other_memory,
     "zx_process_write_memory": _other_memory,
     "zx_socket_read": lambda w: {"handle": _socket_with_data(w)},
+    "zx_stream_create": lambda w: {"vmo": w.make(ZX_OBJ_TYPE_VMO)},
+    **{f"zx_stream_{name}": lambda w: _vectors(w) for name in ("readv", "readv_at", "writev", "writev_at")},
     "zx_task_kill": lambda w: {"handle": w.process()},
     "zx_task_suspend": lambda w: {"handle": w.thread()},
     "zx_task_suspend_token": lambda w: {"handle": w.thread()},
