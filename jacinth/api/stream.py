@@ -29,8 +29,8 @@ class Stream(Handle[C]):
     def create(cls, options: StreamOptions | int, vmo: Vmo[C], seek: int = 0) -> Stream[C]:
         """A stream over *vmo* with its place at *seek*, by StreamOptions.
 
-        Rights: on the VMO READ, WRITE for MODE_READ, MODE_WRITE; with RESIZE it grows where it is too small. Raises
-        ZxInvalidArgs for the options, ZxWrongType for a contiguous VMO.
+        Rights: on the VMO READ for MODE_READ, WRITE for MODE_WRITE and MODE_APPEND. Raises ZxInvalidArgs for the options,
+        ZxWrongType for a contiguous VMO.
         """
         caller = vmo._caller
         status, raw = caller.sys.zx_stream_create(options, vmo.raw, seek)
@@ -74,7 +74,7 @@ class Stream(Handle[C]):
     async def write(self, data: Buffer, options: int = StreamWriteOptions.NONE) -> int:
         """Write at the place, or with APPEND or in append mode behind the content. Answers how much there was room for.
 
-        Rights: WRITE. Raises ZxNoSpace where there is none, ZxOutOfRange, ZxFileBig, ZxBadState where the VMO is not cached.
+        Rights: WRITE. Raises ZxOutOfRange where there is none, ZxFileBig, ZxBadState where the VMO is not cached.
         """
         status, actual = await self._caller.waits.zx_stream_writev(self.raw, options, [data])
         check(status)

@@ -5,7 +5,7 @@
 A read or write is done in steps, each of which is done whole or not at all: a `Transfer` says how far it has come, so that it can
 go on after it has waited for a pager's page. Offsets and sizes are bytes.
 
-Source: zircon/kernel/object/stream_dispatcher.cc.
+Source: zircon/kernel/object/stream_dispatcher.rs.
 """
 
 from __future__ import annotations
@@ -68,22 +68,21 @@ class Transfer:
 class StreamDispatcher(SoloDispatcher):
     """A stream over *vmo*, with ZX_STREAM_MODE_* *mode*. It reads and writes from *seek* on.
 
-    With *can_resize* writes make the VMO larger where it is too small. It keeps the VMO as long as it has handles itself.
+    It keeps the VMO as long as it has handles itself. The VMO stays as large as it is.
     """
 
     TYPE = ZX_OBJ_TYPE_STREAM
     DEFAULT_RIGHTS = ZX_DEFAULT_STREAM_RIGHTS
 
-    __slots__ = ("_content", "can_resize", "mode", "seek_offset", "vmo")
+    __slots__ = ("_content", "mode", "seek_offset", "vmo")
 
-    def __init__(self, vmo: VmObjectDispatcher, mode: int, seek: int, *, can_resize: bool) -> None:
+    def __init__(self, vmo: VmObjectDispatcher, mode: int, seek: int) -> None:
         super().__init__(vmo.kernel)
         vmo.acquire()
         self.vmo = vmo
         self._content = vmo.keep_stream()
         self.mode = mode
         self.seek_offset = seek
-        self.can_resize = can_resize
 
     def on_zero_handles(self) -> None:
         self.vmo.release()
@@ -149,20 +148,15 @@ class StreamDispatcher(SoloDispatcher):
         return self.vmo.read(transfer.place, size)
 
     def writable(self, transfer: Transfer) -> int:
-        """How many bytes are left for which there is room, once the VMO has grown as far as it may.
+        """How many bytes are left for which the VMO has room.
 
-        Errors, in order: FILE_BIG an end that 64 bits cannot say; without any room OUT_OF_RANGE a size that no VMO can have,
-        and NO_SPACE.
+        Errors, in order: FILE_BIG an end that 64 bits cannot say; OUT_OF_RANGE no room.
         """
         end = transfer.offset + transfer.capacity
         if end > UINT64_MAX:
             raise ZxError(Status.FILE_BIG)
-        try:
-            self.vmo.expand(end, can_resize=self.can_resize)
-        except ZxError as error:
-            if self.vmo.size <= transfer.place:
-                status = Status.OUT_OF_RANGE if error.status == Status.OUT_OF_RANGE else Status.NO_SPACE
-                raise ZxError(status) from None
+        if self.vmo.size <= transfer.place:
+            raise ZxError(Status.OUT_OF_RANGE)
         return min(self.vmo.size, end) - transfer.place
 
     def write(self, transfer: Transfer, data: bytes) -> None:

@@ -63,6 +63,7 @@ class Call:
 
     __slots__ = (
         "_table",
+        "failure",
         "handles",
         "kernel",
         "memory",
@@ -81,7 +82,10 @@ class Call:
         self.memory = thread.process.aspace
         self._table = self.handles.handles
         self.vdso_base = thread.process.vdso_base  # 0 where it is not mapped yet
-        self.progress: tuple[Any, Status] | None = None  # see `resume`
+        self.progress: Any = 0  # see `resume`
+        self.failure: Status | None = (
+            None  # where it has been made again although its page did not come: why not
+        )
         self.refused: tuple[PageNeeded, Status] | None = None  # what a body's call waited for in vain
 
     def dispatcher(self, value: int, cls: type[D], rights: int) -> D:
@@ -130,12 +134,17 @@ class Call:
         """ACCESS_DENIED where the caller's job forbids ZX_POL_* *condition*."""
         self.process.check_policy(condition)
 
-    def resume(self) -> tuple[Any, Status]:
-        """How far this call had come when it left off for want of a page, None for a new one: `PageNeeded.progress`. And
-        whether the page has come: OK, or what the pager has failed with.
-        """
-        progress, self.progress = self.progress or (None, Status.OK), None
+    def resume(self) -> Any:
+        """Where this call is to go on, if it has been made before and left off for want of a page: `PageNeeded.progress`."""
+        progress, self.progress = self.progress, 0
         return progress
+
+    def made_again(self, need: PageNeeded, status: Status | None) -> bool:
+        """Whether a call is to be made again that has left off for *need*, when that has been answered with *status*."""
+        if status is not None and not need.anyway:
+            return False
+        self.progress, self.failure = need.progress, status
+        return True
 
     def install(self, handle: Handle) -> int:
         """Put a handle into the caller's table at once, where its value goes into a struct."""
@@ -399,9 +408,8 @@ async def again(trap: Trap, call: Call, registers: tuple[int, ...], need: PageNe
     thread = call.thread
     while True:
         status = await need.arrive()
-        if need.progress is not None:
-            call.progress = need.progress, status or Status.OK
-        elif status is not None:
+        if not call.made_again(need, status):
+            assert status is not None
             return status
         mine = thread.coroutine
         try:
@@ -587,9 +595,8 @@ class _Sys:
     async def wait_for_page(self, need: PageNeeded) -> None:
         """A body's call has raised *need*: wait, then make it again."""
         status = await need.arrive()
-        if need.progress is not None:
-            self.call.progress = need.progress, status or Status.OK
-        elif status is not None:
+        if not self.call.made_again(need, status):
+            assert status is not None
             self.call.refused = need, status
 
 
@@ -604,11 +611,7 @@ class HostSys(_Sys):
         if self.call.thread.is_body:
             return super().answer_need(need)
         status: Status | None = self.block(need.arrive())
-        if need.progress is not None:
-            self.call.progress = need.progress, status or Status.OK
-        elif status is not None:
-            return status
-        return None
+        return None if self.call.made_again(need, status) else status
 
     def block(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         kernel, thread = self.call.kernel, self.call.thread

@@ -1,4 +1,4 @@
-"""`zx_stream_*`. Source: docs/reference/syscalls/stream_*.md; order from zircon/kernel/lib/syscalls/stream.cc."""
+"""`zx_stream_*`. Source: docs/reference/syscalls/stream_*.md; order from zircon/kernel/lib/syscalls/stream.rs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from jacinth.abi import (
     ZX_RIGHT_READ,
-    ZX_RIGHT_RESIZE,
     ZX_RIGHT_WRITE,
     ZX_STREAM_APPEND,
     ZX_STREAM_CREATE_MASK,
+    ZX_STREAM_MODE_APPEND,
     ZX_STREAM_MODE_READ,
     ZX_STREAM_MODE_WRITE,
     Status,
@@ -28,20 +28,19 @@ _STEP = 16 * PAGE_SIZE
 def zx_stream_create(call: Call, options: int, vmo: int, seek: int, out_stream: HandleOut) -> None:
     """Make a stream over a VMO, with its place at *seek*. Options: ZX_STREAM_MODE_READ, _WRITE, _APPEND.
 
-    Rights: on vmo READ for MODE_READ and WRITE for MODE_WRITE, which the stream's handle has then as well. The stream can
-    make the VMO larger if the handle has RESIZE.
+    Rights: on vmo READ for MODE_READ, WRITE for MODE_WRITE and MODE_APPEND. With MODE_READ the stream's handle has READ, with
+    MODE_WRITE it has WRITE.
     Errors, in order: INVALID_ARGS options; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED vmo; WRONG_TYPE a contiguous VMO.
     """
     if options & ~ZX_STREAM_CREATE_MASK:
         raise ZxError(Status.INVALID_ARGS)
     rights = ZX_RIGHT_READ if options & ZX_STREAM_MODE_READ else 0
-    if options & ZX_STREAM_MODE_WRITE:
+    if options & (ZX_STREAM_MODE_WRITE | ZX_STREAM_MODE_APPEND):
         rights |= ZX_RIGHT_WRITE
     memory = call.dispatcher(vmo, VmObjectDispatcher, rights)
     if memory.pages.contiguous:
         raise ZxError(Status.WRONG_TYPE)
-    can_resize = bool(call.handle(vmo).rights & ZX_RIGHT_RESIZE)
-    stream = StreamDispatcher(memory, options, seek, can_resize=can_resize)
+    stream = StreamDispatcher(memory, options, seek)
     out_stream.make(stream, stream.initial_rights)
 
 
@@ -51,7 +50,7 @@ def zx_stream_writev(
 ) -> None:
     """Write at the stream's place, or with ZX_STREAM_APPEND or in append mode behind the content; the place moves along.
 
-    The content grows as far as needed, and the VMO if it may. OK if anything was written.
+    The content grows as far as needed, up to the size of the VMO. OK if anything was written.
     Rights: WRITE on handle.
     Errors, in order: INVALID_ARGS options, vectors null; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; INVALID_ARGS vectors;
     OUT_OF_RANGE to append too much; those of StreamDispatcher.writable; of the first page those of UserVector.read,
@@ -174,7 +173,8 @@ def _run(
 ) -> None:
     """Do all steps of a transfer. An error ends it; it is the call's answer only if nothing was moved at all."""
     vectors.load(num_vectors)
-    transfer, failure = call.resume()
+    transfer: Transfer | None = call.resume() or None
+    failure, call.failure = call.failure, None
     if transfer is not None:
         transfer.go_on()
     elif vectors.capacity:
@@ -188,7 +188,7 @@ def _run(
     actual.set(transfer.done if transfer is not None else 0)
 
 
-def _steps(transfer: Transfer, vectors: UserVector, step: Step, failure: Status) -> None:
+def _steps(transfer: Transfer, vectors: UserVector, step: Step, failure: Status | None) -> None:
     """A few pages at once; page by page and buffer by buffer up to where one is bad, or the pager has answered *failure*."""
     # The array may have been changed while the call has waited.
     transfer.capacity = min(transfer.capacity, vectors.capacity)
@@ -196,7 +196,7 @@ def _steps(transfer: Transfer, vectors: UserVector, step: Step, failure: Status)
         page = PAGE_SIZE - (transfer.place & PAGE_MASK)
         small = min(page, vectors.buffer_left(transfer.done))
         try:
-            if failure:
+            if failure is not None:
                 left = step(transfer, vectors, small)
             else:
                 try:
@@ -204,9 +204,9 @@ def _steps(transfer: Transfer, vectors: UserVector, step: Step, failure: Status)
                 except ZxError:
                     left = step(transfer, vectors, small)
         except PageNeeded as need:
-            if failure:
+            if failure is not None:
                 raise ZxError(failure) from None
-            need.progress = transfer
+            need.progress, need.anyway = transfer, True
             raise
         if not left:
             return

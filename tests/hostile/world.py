@@ -273,6 +273,7 @@ def _watched(w: World) -> int:
 _PROFILE = zx_profile_info_t(flags=1)
 _SCALE = zx_cpu_performance_info_t(performance_scale=zx_cpu_performance_scale_t(integral_part=1))
 
+
 def _stream(w: World) -> int:
     """Over memory that is there already."""
     _, vmo = w.zx.zx_vmo_create(PAGE, 0)

@@ -12,7 +12,7 @@ Source: zircon/kernel/vm/page_source.cc, zircon/kernel/object/pager_proxy.cc.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jacinth.abi import (
     ZX_PAGER_VMO_COMPLETE,
@@ -40,7 +40,7 @@ class PageNeeded(Exception):
 
     *command* is ZX_PAGER_VMO_READ for absent pages, ZX_PAGER_VMO_DIRTY for clean ones that are to be written.
     *failure* is what the access answers where the pager fails; None for the pager's own status. *progress* is
-    how far the call has come that cannot go on, if it is to be made again whatever the pager's answer: see `Call.resume`.
+    where the call is to go on: see `Call.resume`. It is made again where the page has come, and *anyway* also where it has not.
     """
 
     def __init__(self, source: PageSource, command: int, first: int, end: int) -> None:
@@ -50,7 +50,8 @@ class PageNeeded(Exception):
         self.first = first
         self.end = end
         self.failure: Status | None = None
-        self.progress: object | None = None
+        self.progress: Any = 0
+        self.anyway = False
 
     def is_as(self, other: PageNeeded) -> bool:
         """Whether it is a part of the same need, met again."""

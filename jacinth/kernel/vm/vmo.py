@@ -625,26 +625,6 @@ class VmObjectDispatcher(SoloDispatcher):
         self._zero(size, rounded - size)
         stream.size = size
 
-    def expand(self, size: int, *, can_resize: bool) -> None:
-        """Grow, if need be, until *size* bytes have room; how many are content stays as it is.
-
-        Errors, in order: OUT_OF_RANGE beyond 64 bits; NOT_SUPPORTED it is too small and may not grow; UNAVAILABLE not
-        resizable; OUT_OF_RANGE too large.
-        """
-        rounded = round_up(size)
-        if rounded > UINT64_MAX:
-            raise ZxError(Status.OUT_OF_RANGE)
-        if rounded <= self.size:
-            return
-        if not can_resize:
-            raise ZxError(Status.NOT_SUPPORTED)
-        if not self.resizable:
-            raise ZxError(Status.UNAVAILABLE)
-        if rounded > MAX_SIZE:
-            raise ZxError(Status.OUT_OF_RANGE)
-        self.keep_stream()
-        self.pages.resize(rounded)
-
     def set_stream_size(self, size: int) -> None:
         """Say how many bytes are content; everything behind them, and all new ones, become zero.
 
