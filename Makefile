@@ -26,11 +26,6 @@ SEED ?= 0
 fuzz: $(READY)
 	$(BIN)/python -m jacinth fuzz --calls 5000000 --seed $(SEED) --jobs $$(nproc)
 
-# For a night: every core with episodes of its own. `make fuzz SEED=7` for other ones.
-SEED ?= 0
-fuzz: $(READY)
-	$(BIN)/python -m jacinth fuzz --calls 5000000 --seed $(SEED) --jobs $$(nproc)
-
 # The lock file names what development was tested with; the package itself has lower bounds only.
 $(READY): pyproject.toml requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

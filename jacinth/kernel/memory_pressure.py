@@ -22,7 +22,6 @@ from jacinth.abi import (
     Status,
     ZxError,
 )
-from jacinth.kernel.handle import Handle
 from jacinth.kernel.ipc.event import EventDispatcher
 from jacinth.machine.memory import PAGE_SIZE
 
@@ -52,8 +51,7 @@ class MemoryPressure:
         frames = self._memory.frames
         self._thresholds = [_frames(frames, mib, share) for _, mib, share in _LEVELS]
         self._debounce = max(1, _frames(frames, *_DEBOUNCE))
-        # The kernel itself keeps them.
-        self._events = {kind: Handle(EventDispatcher(kernel), 0) for kind in _KINDS}
+        self._events = {kind: EventDispatcher(kernel) for kind in _KINDS}
         self.level = _NORMAL
         self._signal(True)
         self._watch()
@@ -65,11 +63,10 @@ class MemoryPressure:
 
     def event(self, kind: int) -> EventDispatcher:
         """The event of a ZX_SYSTEM_EVENT_*: INVALID_ARGS."""
-        handle = self._events.get(kind)
-        if handle is None:
+        event = self._events.get(kind)
+        if event is None:
             raise ZxError(Status.INVALID_ARGS)
-        assert isinstance(handle.object, EventDispatcher)
-        return handle.object
+        return event
 
     def update(self) -> None:
         """Memory has crossed a threshold."""
