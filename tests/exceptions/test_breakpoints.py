@@ -138,6 +138,7 @@ def test_breakpoints_are_a_threads_own(world: World) -> None:
     assert world.word(0) == 3
 
 
+@pytest.mark.shows("zx_thread_write_state", "ZX_ERR_INVALID_ARGS")
 def test_addresses_are_of_user_space(world: World) -> None:
     debugged = Debugged(world, COUNT + world.exit)
     state = debug_registers(world, debugged.thread)

@@ -288,6 +288,7 @@ def test_machine_code_raises_user_exceptions(world: World) -> None:
     assert world.word(0) == ZX_OK
 
 
+@pytest.mark.shows("zx_thread_raise_exception", "ZX_ERR_INVALID_ARGS")
 def test_user_exceptions_are_checked_and_need_no_debugger(k: Any, program: Program) -> None:
     async def body(zx: Any) -> list[int]:
         raise_ = zx.zx_thread_raise_exception

@@ -91,6 +91,9 @@ def test_the_channel_can_only_be_read(world: World, task: str) -> None:
     assert info.rights == ZX_RIGHT_TRANSFER | ZX_RIGHT_WAIT | ZX_RIGHT_READ
 
 
+@pytest.mark.shows("zx_task_create_exception_channel", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_task_create_exception_channel", "ZX_ERR_BAD_HANDLE")
+@pytest.mark.shows("zx_task_create_exception_channel", "ZX_ERR_ACCESS_DENIED")
 def test_options_and_handles_are_checked(world: World) -> None:
     create = world.zx.zx_task_create_exception_channel
     assert create(world.process, 2) == (ZX_ERR_INVALID_ARGS, 0)
@@ -102,6 +105,7 @@ def test_options_and_handles_are_checked(world: World) -> None:
     assert create(world.data_vmo, 0) == (ZX_ERR_ACCESS_DENIED, 0)
 
 
+@pytest.mark.shows("zx_task_create_exception_channel", "ZX_ERR_ACCESS_DENIED")
 @pytest.mark.parametrize("task", ["thread", "process", "job"])
 @pytest.mark.parametrize(
     "right",
@@ -114,6 +118,7 @@ def test_every_right_is_needed(world: World, task: str, right: int) -> None:
     assert world.zx.zx_task_create_exception_channel(reduced, 0)[0] == expected
 
 
+@pytest.mark.shows("zx_task_create_exception_channel", "ZX_ERR_ALREADY_BOUND")
 @pytest.mark.parametrize(
     ("task", "options"), [("thread", 0), ("process", 0), ("process", DEBUGGER), ("job", 0), ("parent", 0)]
 )
@@ -126,6 +131,7 @@ def test_one_handler_a_place(world: World, task: str, options: int) -> None:
     world.listen(handle, options)
 
 
+@pytest.mark.shows("zx_task_create_exception_channel", "ZX_ERR_ALREADY_BOUND")
 def test_a_job_has_room_for_several_debuggers(world: World) -> None:
     channels = [world.listen(world.job, DEBUGGER) for _ in range(ZX_EXCEPTION_CHANNEL_JOB_DEBUGGER_MAX_COUNT)]
     assert world.zx.zx_task_create_exception_channel(world.job, DEBUGGER) == (ZX_ERR_ALREADY_BOUND, 0)
@@ -135,6 +141,7 @@ def test_a_job_has_room_for_several_debuggers(world: World) -> None:
     world.listen(world.job)  # the handler of its exceptions is none of them
 
 
+@pytest.mark.shows("zx_task_create_exception_channel", "ZX_ERR_BAD_STATE")
 def test_a_dead_task_has_no_exceptions(world: World) -> None:
     thread = world.run(world.exit)
     world.run(b"\xeb\xfe")
@@ -152,6 +159,7 @@ def test_a_dead_task_has_no_exceptions(world: World) -> None:
         assert create(task, options) == (ZX_ERR_BAD_STATE, 0)
 
 
+@pytest.mark.shows("zx_task_create_exception_channel", "ZX_ERR_ACCESS_DENIED")
 def test_policy_may_forbid_it(k: Any, world: World) -> None:
     job = JobDispatcher.create(k.root_job_dispatcher)
     item = zx_policy_basic_v2_t(condition=ZX_POL_NEW_CHANNEL, action=ZX_POL_ACTION_DENY, flags=1)
@@ -191,6 +199,7 @@ def test_an_attached_debugger_shows(world: World) -> None:
 # Receiving
 
 
+@pytest.mark.shows("zx_exception_get_process", "ZX_ERR_ACCESS_DENIED")
 @pytest.mark.parametrize(
     ("task", "options", "channel_type"),
     [
@@ -244,6 +253,10 @@ def test_a_handler_gets_the_exception(world: World, task: str, options: int, cha
     )
 
 
+@pytest.mark.shows("zx_exception_get_thread", "ZX_ERR_BAD_HANDLE")
+@pytest.mark.shows("zx_exception_get_thread", "ZX_ERR_WRONG_TYPE")
+@pytest.mark.shows("zx_exception_get_process", "ZX_ERR_BAD_HANDLE")
+@pytest.mark.shows("zx_exception_get_process", "ZX_ERR_WRONG_TYPE")
 def test_exception_calls_check_their_handle(world: World) -> None:
     for name in ("zx_exception_get_thread", "zx_exception_get_process"):
         assert getattr(world.zx, name)(0x7FFF_FFF3) == (ZX_ERR_BAD_HANDLE, 0)

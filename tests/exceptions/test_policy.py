@@ -296,6 +296,7 @@ def new_job(world: World, parent: int | None = None) -> int:
 ALLOW, DENY = ZX_POL_OVERRIDE_ALLOW, ZX_POL_OVERRIDE_DENY
 
 
+@pytest.mark.shows("zx_job_set_policy", "ZX_ERR_BAD_STATE")
 def test_a_policy_is_for_an_empty_job(world: World) -> None:
     item = (ZX_POL_NEW_VMO, ZX_POL_ACTION_DENY, ALLOW)
     assert set_policy(world, world.parent, item) == ZX_ERR_BAD_STATE  # it has a job
@@ -309,6 +310,10 @@ def test_a_policy_is_for_an_empty_job(world: World) -> None:
     assert set_policy(world, job, item) == ZX_OK  # nobody is left whom it could be changed for
 
 
+@pytest.mark.shows("zx_job_set_policy", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_job_set_policy", "ZX_ERR_NOT_SUPPORTED")
+@pytest.mark.shows("zx_job_set_policy", "ZX_ERR_OUT_OF_RANGE")
+@pytest.mark.shows("zx_job_set_policy", "ZX_ERR_ALREADY_EXISTS")
 @pytest.mark.parametrize(
     ("items", "expected"),
     [
@@ -329,6 +334,7 @@ def test_items_are_checked_and_none_is_taken(world: World, items: Sequence[Item]
     assert settings(world, job) == (ZX_POL_ACTION_ALLOW,) * ZX_POL_MAX
 
 
+@pytest.mark.shows("zx_job_set_policy", "ZX_ERR_ALREADY_EXISTS")
 def test_what_a_parent_has_fixed(world: World) -> None:
     job = new_job(world)
     assert set_policy(world, job, (ZX_POL_NEW_VMO, ZX_POL_ACTION_DENY, DENY)) == ZX_OK

@@ -171,6 +171,8 @@ def test_every_register_file_can_be_read_and_written(world: World) -> None:
     assert world.word(8) == 0x3FF0000000000000
 
 
+@pytest.mark.shows("zx_thread_read_state", "ZX_ERR_BAD_STATE")
+@pytest.mark.shows("zx_thread_write_state", "ZX_ERR_INVALID_ARGS")
 def test_registers_that_no_thread_may_have(world: World) -> None:
     channel = world.listen(world.process)
     thread = world.crash()

@@ -74,6 +74,8 @@ def test_tokens_are_closed_in_any_order(world: World, counting: int, order: tupl
     assert runs(world)
 
 
+@pytest.mark.shows("zx_task_suspend_token", "ZX_ERR_WRONG_TYPE")
+@pytest.mark.shows("zx_task_suspend_token", "ZX_ERR_BAD_STATE")
 def test_tasks_that_cannot_be_suspended(world: World) -> None:
     assert world.zx.zx_task_suspend_token(world.job) == (ZX_ERR_WRONG_TYPE, 0)
     thread = world.run(world.exit)
@@ -212,6 +214,7 @@ def test_a_debugger_takes_a_thread_out_of_its_wait(world: World) -> None:
     assert runs(world)
 
 
+@pytest.mark.shows("zx_thread_read_state", "ZX_ERR_NOT_SUPPORTED")
 def test_a_suspended_body_has_no_registers(k: Any, world: World, program: Program) -> None:
     async def body(zx: Any) -> int:
         await zx.zx_nanosleep(10**9 * 2)
@@ -232,6 +235,7 @@ def test_a_suspended_body_has_no_registers(k: Any, world: World, program: Progra
     assert program.results == [4]
 
 
+@pytest.mark.shows("zx_task_suspend_token", "ZX_ERR_NOT_SUPPORTED")
 @pytest.mark.parametrize("task", ["thread", "process"])
 def test_a_thread_can_suspend_neither_itself_nor_its_process(world: World, task: str) -> None:
     thread = world.thread()

@@ -161,11 +161,13 @@ def test_in_the_event_of_failure_a_negative_error_value_is_returned(zx: HostSys,
 # Errors
 
 
+@pytest.mark.shows("zx_job_create", "ZX_ERR_BAD_HANDLE")
 @pytest.mark.parametrize("value", [ZX_HANDLE_INVALID, 3, 0x7FFFFFFF, 0xFFFFFFFF])
 def test_bad_handle_parent_job_is_not_a_valid_handle(zx: HostSys, value: int) -> None:
     assert zx.zx_job_create(value, 0) == (ZX_ERR_BAD_HANDLE, ZX_HANDLE_INVALID)
 
 
+@pytest.mark.shows("zx_job_create", "ZX_ERR_WRONG_TYPE")
 def test_wrong_type_parent_job_is_not_a_job_handle(zx: HostSys, k: Kernel) -> None:
     assert zx.zx_job_create(k.host.process, 0) == (ZX_ERR_WRONG_TYPE, ZX_HANDLE_INVALID)
 
@@ -176,6 +178,7 @@ def test_wrong_type_comes_before_access_denied(zx: HostSys) -> None:
     assert zx.zx_job_create(powerless, 0)[0] == ZX_ERR_WRONG_TYPE
 
 
+@pytest.mark.shows("zx_job_create", "ZX_ERR_INVALID_ARGS")
 @pytest.mark.parametrize("options", [1, 2, 0x80000000, 0xFFFFFFFF])
 def test_invalid_args_options_is_nonzero(zx: HostSys, root: int, options: int) -> None:
     before = children(zx, root)
@@ -187,6 +190,7 @@ def test_invalid_args_options_is_looked_at_before_the_handle(zx: HostSys) -> Non
     assert zx.zx_job_create(ZX_HANDLE_INVALID, 1)[0] == ZX_ERR_INVALID_ARGS
 
 
+@pytest.mark.shows("zx_job_create", "ZX_ERR_ACCESS_DENIED")
 def test_access_denied_parent_job_does_not_have_the_write_or_manage_job_right(zx: HostSys, root: int) -> None:
     neither = ZX_DEFAULT_JOB_RIGHTS & ~(ZX_RIGHT_WRITE | ZX_RIGHT_MANAGE_JOB)
     assert zx.zx_job_create(with_rights(zx, root, neither), 0) == (ZX_ERR_ACCESS_DENIED, ZX_HANDLE_INVALID)
@@ -195,6 +199,7 @@ def test_access_denied_parent_job_does_not_have_the_write_or_manage_job_right(zx
     assert zx.zx_job_create(with_rights(zx, root, ZX_RIGHT_MANAGE_PROCESS), 0)[0] == ZX_ERR_ACCESS_DENIED
 
 
+@pytest.mark.shows("zx_job_create", "ZX_ERR_OUT_OF_RANGE")
 def test_out_of_range_the_height_of_parent_job_is_too_large_to_create_a_child_job(
     zx: HostSys, root: int
 ) -> None:
@@ -203,6 +208,7 @@ def test_out_of_range_the_height_of_parent_job_is_too_large_to_create_a_child_jo
     assert zx.zx_job_create(jobs[-2], 0)[0] == ZX_OK
 
 
+@pytest.mark.shows("zx_job_create", "ZX_ERR_NO_MEMORY")
 def test_no_memory_failure_due_to_lack_of_memory(
     zx: HostSys, root: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +221,7 @@ def test_no_memory_failure_due_to_lack_of_memory(
     assert children(zx, root) == before
 
 
+@pytest.mark.shows("zx_job_create", "ZX_ERR_BAD_STATE")
 def test_bad_state_the_parent_job_object_is_in_the_dead_state(zx: HostSys, root: int) -> None:
     job = make_job(zx, root)
     assert zx.zx_task_kill(job) == ZX_OK

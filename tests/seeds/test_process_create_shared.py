@@ -210,6 +210,7 @@ def test_in_the_event_of_failure_a_negative_error_value_is_returned(zx: HostSys,
 # Errors
 
 
+@pytest.mark.shows("zx_process_create_shared", "ZX_ERR_INVALID_ARGS")
 def test_invalid_args_a_process_created_neither_shared_nor_via_create_shared(zx: HostSys, job: int) -> None:
     _, plain, _ = zx.zx_process_create(job, b"plain", 0)
     before = processes(zx, job)
@@ -217,15 +218,18 @@ def test_invalid_args_a_process_created_neither_shared_nor_via_create_shared(zx:
     assert processes(zx, job) == before
 
 
+@pytest.mark.shows("zx_process_create_shared", "ZX_ERR_BAD_HANDLE")
 @pytest.mark.parametrize("value", [ZX_HANDLE_INVALID, 3, 0x7FFFFFFF])
 def test_bad_handle_shared_proc_is_not_a_valid_handle(zx: HostSys, value: int) -> None:
     assert zx.zx_process_create_shared(value, 0, b"x") == (ZX_ERR_BAD_HANDLE, 0, 0)
 
 
+@pytest.mark.shows("zx_process_create_shared", "ZX_ERR_WRONG_TYPE")
 def test_wrong_type_shared_proc_is_not_a_process_handle(zx: HostSys, job: int) -> None:
     assert zx.zx_process_create_shared(job, 0, b"x") == (ZX_ERR_WRONG_TYPE, 0, 0)
 
 
+@pytest.mark.shows("zx_process_create_shared", "ZX_ERR_BAD_STATE")
 def test_bad_state_the_shared_state_is_no_longer_valid(zx: HostSys, prototype: Made) -> None:
     """All processes sharing the state have terminated."""
     made = create_shared(zx, prototype.process)
@@ -238,6 +242,7 @@ def test_bad_state_the_shared_state_is_no_longer_valid(zx: HostSys, prototype: M
         assert zx.zx_process_create_shared(process, 0, b"x") == (ZX_ERR_BAD_STATE, 0, 0)
 
 
+@pytest.mark.shows("zx_process_create_shared", "ZX_ERR_ACCESS_DENIED")
 def test_access_denied_shared_proc_does_not_have_the_manage_process_right(
     zx: HostSys, prototype: Made
 ) -> None:
@@ -254,15 +259,18 @@ def test_access_denied_only_when_not_zx_handle_invalid(zx: HostSys) -> None:
 # For other errors, see zx_process_create()
 
 
+@pytest.mark.shows("zx_process_create_shared", "ZX_ERR_INVALID_ARGS")
 @pytest.mark.parametrize("options", [1, 0x80000000])
 def test_invalid_args_options_is_nonzero(zx: HostSys, prototype: Made, options: int) -> None:
     assert zx.zx_process_create_shared(prototype.process, options, b"x") == (ZX_ERR_INVALID_ARGS, 0, 0)
 
 
+@pytest.mark.shows("zx_process_create_shared", "ZX_ERR_INVALID_ARGS")
 def test_invalid_args_name_is_an_invalid_pointer(zx: HostSys, prototype: Made) -> None:
     assert zx.zx_process_create_shared(prototype.process, 0, None) == (ZX_ERR_INVALID_ARGS, 0, 0)
 
 
+@pytest.mark.shows("zx_process_create_shared", "ZX_ERR_BAD_STATE")
 def test_bad_state_the_job_is_dead(zx: HostSys, job: int, prototype: Made) -> None:
     assert zx.zx_task_kill(job) == ZX_OK
     assert zx.zx_process_create_shared(prototype.process, 0, b"x")[0] == ZX_ERR_BAD_STATE
