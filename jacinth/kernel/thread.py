@@ -278,16 +278,21 @@ class ThreadDispatcher(TaskDispatcher):
         """Run a Python coroutine as the thread: BAD_STATE as for machine code."""
         self.process.add_thread(self, None, body, first=first)
 
+    def check_stopped(self) -> None:
+        """Whether the thread is suspended or in an exception: BAD_STATE."""
+        if self.state is not ThreadState.SUSPENDED and self.in_exception is None:
+            raise ZxError(Status.BAD_STATE)
+
     def stopped_context(self, *, general: bool = True) -> Context:
         """The registers, the *general* ones among them, while the thread is suspended or in an exception.
 
         Errors, in order: BAD_STATE a thread that runs; NOT_SUPPORTED where it has none to show: a Python body, and in exceptions
         that have no general registers.
         """
-        if self.state is not ThreadState.SUSPENDED:
-            if self.in_exception is None:
-                raise ZxError(Status.BAD_STATE)
-            if general and not self.in_exception.report.has_registers:
+        self.check_stopped()
+        if self.state is not ThreadState.SUSPENDED and general:
+            assert self.in_exception is not None
+            if not self.in_exception.report.has_registers:
                 raise ZxError(Status.NOT_SUPPORTED)
         if self.context is None:
             raise ZxError(Status.NOT_SUPPORTED)

@@ -107,13 +107,15 @@ class Dr6:
 
     HITS: Final = 0xF
     STEP: Final = 0x4000  # a single step
+    KEPT: Final = HITS | 0xE000  # what can be written
     ALWAYS: Final = 0xFFFF0FF0
 
 
 class Dr7:
     """Which debug registers are in use: two enable bits for each, from bit 0 on; four of type and length, from bit 16 on."""
 
-    ALWAYS: Final = 0x400
+    USER: Final = 0xFFFF00FF  # what level 3 may set, by the kernel's leave
+    ALWAYS: Final = 0x700  # a reserved bit; exact breakpoints, local and global
 
     @staticmethod
     def executions(dr7: int) -> int:

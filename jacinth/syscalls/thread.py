@@ -149,10 +149,10 @@ def zx_thread_write_state(call: Call, handle: int, kind: int, buffer: UserIn, bu
     if kind == ZX_THREAD_STATE_SINGLE_STEP:
         _check_size(buffer_size, 4)
         value = int.from_bytes(buffer.read(4), "little")
-        context = thread.stopped_context()
+        thread.check_stopped()
         if value not in (0, 1):
             raise ZxError(Status.INVALID_ARGS)
-        context.single_step = bool(value)
+        thread.stopped_context().single_step = bool(value)
         return
     cls = _STATES.get(kind)
     if cls is None:

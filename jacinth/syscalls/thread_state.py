@@ -19,7 +19,7 @@ from jacinth.abi import (
     zx_x86_64_st_t,
     zx_x86_64_zmm_t,
 )
-from jacinth.machine.x86_64 import GeneralRegs, Rflags
+from jacinth.machine.x86_64 import DebugRegs, Dr6, Dr7, GeneralRegs, Rflags
 
 _GENERAL = tuple(field.name for field in fields(GeneralRegs))
 _USER_TOP = 1 << 47
@@ -110,9 +110,10 @@ def _write_vector(context: Any, state: Any) -> None:
 def _write_debug(context: Any, state: Any) -> None:
     if any(address >= _USER_TOP for address in state.dr):
         raise ZxError(Status.INVALID_ARGS)
-    debug = context.debug()
-    debug.dr, debug.dr6, debug.dr7 = list(state.dr), state.dr6, state.dr7
-    context.set_debug(debug)
+    # Reserved bits are as the processor has them, and nobody may guard the debug registers.
+    dr6 = state.dr6 & Dr6.KEPT | Dr6.ALWAYS
+    dr7 = state.dr7 & Dr7.USER | Dr7.ALWAYS
+    context.set_debug(DebugRegs(list(state.dr), dr6, dr7))
 
 
 def _word(register: bytes, index: int) -> int:

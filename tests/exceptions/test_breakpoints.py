@@ -142,7 +142,7 @@ def test_breakpoints_are_a_threads_own(world: World) -> None:
 def test_addresses_are_of_user_space(world: World) -> None:
     debugged = Debugged(world, COUNT + world.exit)
     state = debug_registers(world, debugged.thread)
-    assert (state.dr, state.dr6, state.dr7) == ([0, 0, 0, 0], 0xFFFF0FF0, 0x400)
+    assert (state.dr, state.dr6, state.dr7) == ([0, 0, 0, 0], 0xFFFF0FF0, 0x700)
     state.dr = [1 << 47, 0, 0, 0]
     status = world.zx.zx_thread_write_state(debugged.thread, ZX_THREAD_STATE_DEBUG_REGS, state.pack())
     assert status == ZX_ERR_INVALID_ARGS
