@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -30,6 +29,7 @@ PROGRAMS = {
         int main(void) { char b[64]; long n; while ((n = read(0, b, sizeof b)) > 0) write(1, b, n); return 7; }
     """,
     "loop": "int main(void) { for (;;); }",
+    "loud_loop": '#include <stdio.h>\nint main(void) { puts("started"); for (;;); }',
     "status": """
         #include <stdlib.h>
         #include <zircon/syscalls.h>
@@ -229,9 +229,11 @@ def test_a_program_that_waits_for_ever_is_told_of(programs: Path) -> None:
 
 @needs_compiler
 def test_ctrl_c_ends_the_program(programs: Path) -> None:
-    command = [sys.executable, "-m", "jacinth", "run", str(programs / "loop")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
-    time.sleep(1)
+    command = [sys.executable, "-m", "jacinth", "run", str(programs / "loud_loop")]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == b"started\n"
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (130, b"")
