@@ -313,7 +313,7 @@ _THREAD: Final = calls(
     ),
     row(
         "zx_thread_set_rseq",
-        handle("vmo", VMO, READ | WRITE, optional=True),
+        handle("vmo", VMO, READ | WRITE | DUPLICATE, optional=True),
         u64("offset"),
         u64("size"),
         next_only=True,

@@ -375,6 +375,8 @@ class Kernel:
         elif isinstance(exit_, Preempted):
             self._tick(_QUANTUM_NS)
             thread.attention = True
+            if thread.rseq is not None and not thread.in_restricted:
+                thread.rseq.preempted(thread.context)
         elif isinstance(exit_, CpuException):
             type_ = _EXCEPTION_TYPES.get(exit_.vector, ZX_EXCP_GENERAL)
             self.raise_exception(thread, ExceptionReport(type_, exit_.vector, exit_.code))

@@ -45,6 +45,7 @@ from jacinth.kernel.wait import Waiter
 if TYPE_CHECKING:
     from jacinth.kernel.process import ProcessDispatcher
     from jacinth.kernel.restricted import RestrictedState
+    from jacinth.kernel.rseq import RestartableSequence
     from jacinth.machine.interface import Context
 
 
@@ -127,6 +128,7 @@ class ThreadDispatcher(TaskDispatcher):
         "queued",
         "queued_at",
         "restricted",
+        "rseq",
         "runtime",
         "state",
         "suspend_count",
@@ -150,6 +152,7 @@ class ThreadDispatcher(TaskDispatcher):
         self.in_restricted = False
         self.kicked = False
         self.affinity: int | None = None  # CPUs on which a profile wants it to run
+        self.rseq: RestartableSequence | None = None
         self.aspace = process.aspace  # what user code of the thread reaches now
         # Exceptions. Where one is being handled, that is what `coroutine` does, and what it did before is kept in `interrupted`.
         self.exception: ExceptionReport | None = None  # the last one
@@ -354,6 +357,7 @@ class ThreadDispatcher(TaskDispatcher):
             self.context.close()
             self.context = None
         self.bind_restricted(None)
+        self.set_rseq(None)
         self._set_state(ThreadState.DEAD)
         self.exceptionate.close()
         self.process.remove_thread(self)
@@ -420,6 +424,12 @@ class ThreadDispatcher(TaskDispatcher):
     def bind_restricted(self, state: RestrictedState | None) -> None:
         """Let *state* be what the current thread enters restricted mode with, from now on: None for nothing."""
         old, self.restricted = self.restricted, state
+        if old is not None:
+            old.close()
+
+    def set_rseq(self, sequence: RestartableSequence | None) -> None:
+        """Let the current thread have a restartable sequence from now on; None for none."""
+        old, self.rseq = self.rseq, sequence
         if old is not None:
             old.close()
 

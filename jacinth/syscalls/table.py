@@ -15,6 +15,7 @@ from jacinth.syscalls import (  # noqa: F401
     handle,
     interrupt,
     job,
+    misc,
     object,
     object_info,
     object_property,

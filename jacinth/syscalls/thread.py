@@ -5,6 +5,8 @@ from __future__ import annotations
 from jacinth.abi import (
     ZX_EXCEPTION_TARGET_JOB_DEBUGGER,
     ZX_EXCP_USER,
+    ZX_HANDLE_INVALID,
+    ZX_RIGHT_DUPLICATE,
     ZX_RIGHT_MANAGE_THREAD,
     ZX_RIGHT_READ,
     ZX_RIGHT_WRITE,
@@ -17,6 +19,7 @@ from jacinth.abi import (
     Struct,
     ZxError,
     zx_exception_context_t,
+    zx_rseq_t,
     zx_thread_state_debug_regs_t,
     zx_thread_state_fp_regs_t,
     zx_thread_state_general_regs_t,
@@ -24,7 +27,9 @@ from jacinth.abi import (
 )
 from jacinth.kernel.exception import ExceptionReport, announce_to_job_debuggers
 from jacinth.kernel.process import ProcessDispatcher
+from jacinth.kernel.rseq import RestartableSequence
 from jacinth.kernel.thread import ThreadDispatcher
+from jacinth.kernel.vm.vmo import VmObjectDispatcher
 from jacinth.syscalls import thread_state
 from jacinth.syscalls.door import Call, HandleOut, UserIn, UserOut, syscall
 from jacinth.syscalls.process import read_name
@@ -169,3 +174,23 @@ def zx_thread_write_state(call: Call, handle: int, kind: int, buffer: UserIn, bu
 def _check_size(given: int, needed: int) -> None:
     if given < needed:
         raise ZxError(Status.BUFFER_TOO_SMALL)
+
+
+@syscall
+def zx_thread_set_rseq(call: Call, vmo: int, offset: int, size: int) -> None:
+    """Share a zx_rseq_t at *offset* in a VMO with the kernel, for the calling thread, in place of the one before.
+
+    With ZX_HANDLE_INVALID there is none any more.
+    Rights: READ, WRITE, DUPLICATE on vmo.
+    Errors, in order: INVALID_ARGS without a VMO a range; INVALID_ARGS size, alignment; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED vmo;
+    OUT_OF_RANGE; NO_MEMORY.
+    """
+    if vmo == ZX_HANDLE_INVALID:
+        if offset or size:
+            raise ZxError(Status.INVALID_ARGS)
+        call.thread.set_rseq(None)
+        return
+    if size != zx_rseq_t.SIZE or offset % zx_rseq_t.ALIGNAS:
+        raise ZxError(Status.INVALID_ARGS)
+    rights = ZX_RIGHT_READ | ZX_RIGHT_WRITE | ZX_RIGHT_DUPLICATE
+    call.thread.set_rseq(RestartableSequence(call.dispatcher(vmo, VmObjectDispatcher, rights), offset))
