@@ -138,6 +138,7 @@ class _Run:
             job.kill(0)
         kernel.host.dispatcher.handles.clear()
         kernel.host.thread.bind_restricted(None)
+        kernel.host.thread.set_rseq(None)
         # The host and the root job do not end, and so keep what listens to them.
         host, root = kernel.host.dispatcher, kernel.root_job_dispatcher
         listeners = [host.exceptionate, host.debug_exceptionate, kernel.host.thread.exceptionate]

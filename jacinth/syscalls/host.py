@@ -80,4 +80,5 @@ class Host:
     def close(self) -> None:
         """Close every handle."""
         self.thread.bind_restricted(None)
+        self.thread.set_rseq(None)
         self.dispatcher.shared.leave()

@@ -103,6 +103,7 @@ def assert_leaves_nothing(w: World, before: Snapshot) -> None:
     for value in [value for value in w.table.handles if value not in before.handles]:
         w.table.close(value)
     w.k.host.thread.bind_restricted(None)
+    w.k.host.thread.set_rseq(None)
     # Channels whose ends lie in each other's queues keep each other, here as in every kernel of this kind.
     for object_ in [w.alive[koid] for koid in sorted(w.alive)]:
         if isinstance(object_, ChannelDispatcher):

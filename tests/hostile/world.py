@@ -531,6 +531,7 @@ RECIPES: dict[str, Callable[[World], dict[str, int]]] = {
     },
     "zx_thread_start": lambda w: {"handle": _second_thread(w), "thread_entry": 0x200000},
     "zx_thread_start_regs": lambda w: {"handle": _second_thread(w), "thread_entry": 0x200000},
+    "zx_thread_set_rseq": lambda w: {"vmo": w.make(ZX_OBJ_TYPE_VMO), "size": 32},
     "zx_thread_read_state": _suspended,
     "zx_thread_write_state": lambda w: {**_suspended(w), "buffer": w.put(9, bytes(512))},
     "zx_object_set_profile": lambda w: {"handle": w.thread(), "profile": w.make(ZX_OBJ_TYPE_PROFILE)},
