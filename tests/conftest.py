@@ -1,13 +1,16 @@
-"""Fixtures: a kernel that repeats exactly, and the host's raw calls."""
+"""Fixtures: a kernel that repeats exactly, and the host's raw calls. Marks `shows` are held to what they say."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from jacinth.api.kernel import Kernel
 from jacinth.syscalls.door import HostSys
+from tests.conformance import recorder
+
+recorder.install()
 
 
 @pytest.fixture
@@ -20,3 +23,13 @@ def k() -> Iterator[Kernel]:
 @pytest.fixture
 def zx(k: Kernel) -> HostSys:
     return k.host.sys
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that passes has shown the errors that its marks name."""
+    recorder.answered.clear()
+    result = yield
+    if missing := recorder.unproved(item):
+        pytest.fail("; ".join(missing), pytrace=False)
+    return result

@@ -29,7 +29,7 @@ _NAMES: Final[dict[str, str]] = {
     "zx_clock_read": "BAD_HANDLE ACCESS_DENIED",
     "zx_clock_get_details": "BAD_HANDLE ACCESS_DENIED INVALID_ARGS",
     "zx_clock_update": "BAD_HANDLE ACCESS_DENIED INVALID_ARGS",
-    "zx_clock_read_mapped": "",  # an address that is no mapped clock is undefined
+    "zx_clock_read_mapped": "INVALID_ARGS",  # no page for these two; the vDSO itself
     "zx_clock_get_details_mapped": "INVALID_ARGS",
     # channel
     "zx_channel_create": "INVALID_ARGS NO_MEMORY",
