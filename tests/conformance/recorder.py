@@ -22,7 +22,12 @@ def install() -> None:
     def recording_body(row: SyscallRow, *parts: Any) -> list[str]:
         *lines, answer = body(row, *parts)
         indent = answer[: len(answer) - len(answer.lstrip())]
-        return [*lines, f"{indent}if status < 0:", f"{indent}    answered.add(({row.name!r}, int(status)))", answer]
+        return [
+            *lines,
+            f"{indent}if status < 0:",
+            f"{indent}    answered.add(({row.name!r}, int(status)))",
+            answer,
+        ]
 
     def recording_names(row: SyscallRow) -> dict[str, Any]:
         return {**names(row), "answered": answered}

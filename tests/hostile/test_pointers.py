@@ -7,9 +7,10 @@ handle that it takes.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from jacinth.abi import (
     BY_NAME,
@@ -23,6 +24,7 @@ from jacinth.abi import (
     ZX_OBJ_TYPE_EVENT,
     ZX_OK,
 )
+from jacinth.abi.errors import DOCUMENTED_ERRORS
 from jacinth.abi.rows import Kind, Param, SyscallRow
 from jacinth.kernel.object import Dispatcher
 from jacinth.syscalls.door import IMPLEMENTED
@@ -103,6 +105,39 @@ NOT_FOLLOWED = {
 HANDLE_MATTERS = {"zx_interrupt_create": {"options": 0}}
 
 
+def showing(
+    calls: list[str], error: str, asserted: Callable[[SyscallRow, Param], object]
+) -> list[ParameterSet]:
+    """Parameters: each call, and that its test shows *error* where its page names that and a parameter has it asserted."""
+
+    def shows(name: str) -> bool:
+        row = BY_NAME[name]
+        if name in REFUSED or row.noreturn or error not in DOCUMENTED_ERRORS[name]:
+            return False
+        return any(asserted(row, param) for param in row.params)
+
+    mark = pytest.mark.shows
+    return [pytest.param(name, marks=[mark(name, error)] if shows(name) else []) for name in calls]
+
+
+BAD_POINTERS = showing(
+    WITH_POINTERS,
+    "ZX_ERR_INVALID_ARGS",
+    lambda row, param: is_pointer(param) and (row.name, param.name) not in NOT_FOLLOWED,
+)
+BAD_HANDLES = showing(
+    WITH_HANDLES,
+    "ZX_ERR_BAD_HANDLE",
+    lambda row, param: param.kind is Kind.HANDLE and row.name != "zx_vmar_unmap_handle_close_thread_exit",
+)
+WRONG_TYPES = showing(
+    WITH_HANDLES, "ZX_ERR_WRONG_TYPE", lambda row, param: param.kind is Kind.HANDLE and types(row, param)
+)
+MISSING_RIGHTS = showing(
+    WITH_HANDLES, "ZX_ERR_ACCESS_DENIED", lambda row, param: param.kind is Kind.HANDLE and param.rights
+)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def frozen() -> Iterator[None]:
     """Garbage is looked for often: only among what these tests make."""
@@ -181,7 +216,7 @@ def test_a_call_with_good_arguments_succeeds(w: World, name: str) -> None:
         assert isinstance(result, int) and result >= 0
 
 
-@pytest.mark.parametrize("name", WITH_POINTERS)
+@pytest.mark.parametrize("name", BAD_POINTERS)
 def test_a_bad_pointer_is_a_status_and_leaves_nothing_behind(w: World, name: str) -> None:
     row = BY_NAME[name]
     for param in row.params:
@@ -221,7 +256,7 @@ def test_a_bad_pointer_is_a_status_and_leaves_nothing_behind(w: World, name: str
             assert_unchanged(before, after, gone, what)
 
 
-@pytest.mark.parametrize("name", WITH_HANDLES)
+@pytest.mark.parametrize("name", BAD_HANDLES)
 def test_a_bad_handle_is_a_status_and_changes_nothing_else(w: World, name: str) -> None:
     row = BY_NAME[name]
     for param in row.params:
@@ -253,7 +288,7 @@ def test_a_bad_handle_is_a_status_and_changes_nothing_else(w: World, name: str) 
             assert_unchanged(before, w.snapshot(), gone, what)
 
 
-@pytest.mark.parametrize("name", WITH_HANDLES)
+@pytest.mark.parametrize("name", WRONG_TYPES)
 def test_a_handle_of_the_wrong_type_changes_nothing_else(w: World, name: str) -> None:
     row = BY_NAME[name]
     if name in REFUSED or row.noreturn:
@@ -281,7 +316,7 @@ def test_a_handle_of_the_wrong_type_changes_nothing_else(w: World, name: str) ->
         assert_unchanged(before, after, gone, param.name)
 
 
-@pytest.mark.parametrize("name", WITH_HANDLES)
+@pytest.mark.parametrize("name", MISSING_RIGHTS)
 def test_each_right_that_is_missing_is_access_denied_and_changes_nothing_else(w: World, name: str) -> None:
     row = BY_NAME[name]
     if name in REFUSED or row.noreturn:
