@@ -77,8 +77,8 @@ def markdown(shown: Shown) -> str:
         "# Conformance",
         "",
         "Made by `python -m tests.conformance` from the errors that the reference documents for each call",
-        "([jacinth/abi/errors.py](../jacinth/abi/errors.py)) and the marks `shows` of the tests. A test that is marked fails where the",
-        "call never answered that error while it ran.",
+        "([jacinth/abi/errors.py](../jacinth/abi/errors.py)) and the marks `shows` of the tests. A test that is",
+        "marked fails where the call never answered that error while it ran.",
         "",
         summary(shown),
     ]
