@@ -162,9 +162,10 @@ class _Run:
             can_destroy_regions=True,
         )
         world.kernel.run_until_idle()
-        faults = Invariants(kernel).check()
-        left = [object_ for object_ in _dispatchers(world) if object_.handle_count]
-        left = [object_ for object_ in left if object_ is not kernel.root_job_dispatcher]
+        invariants = Invariants(kernel)
+        faults = invariants.check()
+        of_the_kernel = invariants.objects
+        left = [o for o in _dispatchers(world) if o.handle_count and id(o) not in of_the_kernel]
         if left:
             faults.append(f"left over: {left[:5]!r}")
         if kernel.memory.allocated != 1:

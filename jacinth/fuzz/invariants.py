@@ -153,6 +153,7 @@ class Invariants:
             kernel.host.thread,
             *kernel.ready,
         ]
+        pending += vars(kernel).values()
         pending += self.held
         pending += self.orphans
         pending += [
@@ -173,7 +174,7 @@ class Invariants:
                 continue
             objects[id(object_)] = object_
             borrows = isinstance(object_, _BORROWERS)
-            for name in members:
+            for name in (*members, *getattr(object_, "__dict__", ())):
                 value = getattr(object_, name, None)
                 if type(value) in _PLAIN:
                     continue

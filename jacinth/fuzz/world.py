@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jacinth.abi import (
     BY_NAME,
+    SYSCALLS,
     ZX_THREAD_STATE_BLOCKED_PAGER,
     ZX_VM_PERM_EXECUTE,
     ZX_VM_PERM_READ,
@@ -42,6 +43,7 @@ from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.vm.vmar import VmAddressRegionDispatcher
 from jacinth.kernel.vm.vmo import PAGE_SIZE, VmObjectDispatcher
 from jacinth.kernel.wait import Waiter
+from jacinth.machine.memory import OutOfMemory
 from jacinth.syscalls.door import TRAPS, Call, again
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ Expression = Any  # int, or one of the tuples above
 Step = tuple[Any, ...]
 
 MEMORY: Final = 32 << 20
+SHORT_MEMORY: Final = 1536 << 10
+_EVERY: Final = 61  # allocations of pages, of which one fails
 MASK: Final = (1 << 64) - 1
 
 SCRATCH_PAGES: Final = 8  # of each thread
@@ -129,7 +133,11 @@ class World:
     """A booted kernel and its actors. `do` carries out a step."""
 
     def __init__(self, seed: int) -> None:
-        self.kernel = k = Kernel(seed=seed, virtual_time=True, memory=MEMORY, strict=True)
+        memory = SHORT_MEMORY if seed % 4 == 1 else MEMORY
+        self.kernel = k = Kernel(seed=seed, virtual_time=True, memory=memory, strict=True)
+        if seed % 4 == 2:  # now and then there is no page to be had, though most are free
+            self._countdown = _EVERY
+            k.memory.before_allocate = self._before_allocate
         k.console = lambda data: None
         k.engine.quantum = 5_000  # type: ignore[attr-defined]
         self.step = 0
@@ -158,6 +166,12 @@ class World:
 
     def close(self) -> None:
         self.kernel.close()
+
+    def _before_allocate(self) -> None:
+        self._countdown -= 1
+        if not self._countdown:
+            self._countdown = _EVERY
+            raise OutOfMemory("the fuzzer wants it so")
 
     def held(self) -> dict[Dispatcher, int]:
         """What is kept here, without a handle."""
@@ -203,9 +217,13 @@ class World:
         registers = (*values, *[0] * (9 - len(values)))
         self.calls += 1
         if actor.host:
+            before = len(actor.group.table)
             result = self._call_by_host(actor, row, registers)
             self._result(row, result)
-            self.failed_call = isinstance(result, int) and result < 0
+            if isinstance(result, int) and result < 0 and row.returns == "zx_status_t":
+                self.failed_call = True
+                if name not in _CONSUMING and len(actor.group.table) != before:
+                    raise FuzzError(f"{name} fails, and the number of handles changes")
             return
         actor.posted = row, registers
         assert actor.waiter is not None
@@ -505,5 +523,9 @@ class World:
 
 
 _STATUSES: Final = frozenset(int(status) for status in Status)
+# They close or move handles whatever they answer.
+_CONSUMING: Final = frozenset(
+    row.name for row in SYSCALLS if any(param.consumed for param in row.params) or "channel_call" in row.name
+)
 # They answer with a number where all is well.
 _COUNTING: Final = frozenset({"zx_debuglog_read"})
