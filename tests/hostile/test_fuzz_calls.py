@@ -129,4 +129,4 @@ def test_a_failed_call_that_gives_out_a_handle_is_found() -> None:
     with replaced("zx_event_create", confused):
         outcome = episode.run(6, 3000)
     assert outcome.failure is not None
-    assert outcome.failure.headline == "zx_event_create fails, and a handle has appeared"
+    assert outcome.failure.headline == "zx_event_create fails, and the number of handles changes"
