@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from jacinth.abi import (
     ZX_ERR_NOT_SUPPORTED,
     ZX_EXCEPTION_CHANNEL_DEBUGGER,
@@ -15,7 +13,6 @@ from jacinth.abi import (
 from jacinth.api.kernel import Kernel
 from jacinth.fuzz.invariants import assert_invariants
 from jacinth.kernel.handle import Handle
-from jacinth.kernel.kernel import KernelDeadlock
 from jacinth.syscalls.door import HostSys
 
 
@@ -57,7 +54,6 @@ def test_content_is_cut_off_before_a_pager_is_waited_for(k: Kernel, zx: HostSys)
     _, port = zx.zx_port_create(0)
     status, vmo = zx.zx_pager_create_vmo(pager, ZX_VMO_RESIZABLE, port, 1, 16 * 4096)
     assert status == ZX_OK
-    with pytest.raises(KernelDeadlock):
-        zx.zx_vmo_set_size(vmo, 9 * 4096 + 100)
+    assert zx.zx_vmo_set_size(vmo, 9 * 4096 + 100) != ZX_OK
     assert zx.zx_vmo_get_stream_size(vmo)[1] <= zx.zx_vmo_get_size(vmo)[1] == 10 * 4096
     assert_invariants(k)
