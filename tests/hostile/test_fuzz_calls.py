@@ -20,7 +20,7 @@ from jacinth.kernel.ipc.event import EventDispatcher
 from jacinth.syscalls import door
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(1, 5))
 def test_an_episode_finds_nothing(seed: int) -> None:
     outcome = episode.run(seed, 5000)
     assert outcome.failure is None, outcome.failure.text
