@@ -150,7 +150,14 @@ def test_what_cannot_be_killed(calls: Calls) -> None:
 
 # zx_task_suspend, zx_task_suspend_token
 
-SUSPENDS = pytest.mark.parametrize("call", ["zx_task_suspend", "zx_task_suspend_token"])
+
+def suspends(*statuses: str) -> pytest.MarkDecorator:
+    """For each of the two calls, which shows these errors."""
+    calls = ("zx_task_suspend", "zx_task_suspend_token")
+    marks = {call: [pytest.mark.shows(call, f"ZX_ERR_{status}") for status in statuses] for call in calls}
+    return pytest.mark.parametrize("call", [pytest.param(call, marks=marks[call]) for call in calls])
+
+
 TASKS = pytest.mark.parametrize("task", ["thread", "process"])
 
 
@@ -158,7 +165,7 @@ def task_of(world: World, thread: int, task: str) -> int:
     return thread if task == "thread" else world.process
 
 
-@SUSPENDS
+@suspends()
 @TASKS
 def test_a_token_suspends_until_it_is_closed(calls: Calls, world: World, call: str, task: str) -> None:
     thread = world.run(SPIN)
@@ -171,7 +178,7 @@ def test_a_token_suspends_until_it_is_closed(calls: Calls, world: World, call: s
     assert world.wait(thread, ZX_THREAD_RUNNING)
 
 
-@SUSPENDS
+@suspends()
 @TASKS
 def test_a_suspended_task_is_killed(calls: Calls, world: World, call: str, task: str) -> None:
     thread = world.run(SPIN)
@@ -181,13 +188,7 @@ def test_a_suspended_task_is_killed(calls: Calls, world: World, call: str, task:
     calls.close(token)  # the token of a dead task is closed like any other
 
 
-@pytest.mark.shows("zx_task_suspend", "ZX_ERR_BAD_HANDLE")
-@pytest.mark.shows("zx_task_suspend", "ZX_ERR_WRONG_TYPE")
-@pytest.mark.shows("zx_task_suspend", "ZX_ERR_ACCESS_DENIED")
-@pytest.mark.shows("zx_task_suspend_token", "ZX_ERR_BAD_HANDLE")
-@pytest.mark.shows("zx_task_suspend_token", "ZX_ERR_WRONG_TYPE")
-@pytest.mark.shows("zx_task_suspend_token", "ZX_ERR_ACCESS_DENIED")
-@SUSPENDS
+@suspends("BAD_HANDLE", "WRONG_TYPE", "ACCESS_DENIED")
 def test_threads_and_processes_with_write_are_suspended(calls: Calls, world: World, call: str) -> None:
     suspend = getattr(calls.zx, call)
     thread = world.run(SPIN)
@@ -204,9 +205,7 @@ def test_threads_and_processes_with_write_are_suspended(calls: Calls, world: Wor
         calls.close(calls.ok(suspend(calls.duplicate(task, ZX_RIGHT_WRITE))))
 
 
-@pytest.mark.shows("zx_task_suspend", "ZX_ERR_BAD_STATE")
-@pytest.mark.shows("zx_task_suspend_token", "ZX_ERR_BAD_STATE")
-@SUSPENDS
+@suspends("BAD_STATE")
 @pytest.mark.parametrize("how", ["exit", "kill", "kill unstarted"])
 def test_the_dead_are_not_suspended(calls: Calls, world: World, call: str, how: str) -> None:
     suspend = getattr(calls.zx, call)
@@ -221,9 +220,7 @@ def test_the_dead_are_not_suspended(calls: Calls, world: World, call: str, how: 
         assert suspend(thread) == (ZX_ERR_BAD_STATE, 0)
 
 
-@pytest.mark.shows("zx_task_suspend", "ZX_ERR_INVALID_ARGS")
-@pytest.mark.shows("zx_task_suspend_token", "ZX_ERR_INVALID_ARGS")
-@SUSPENDS
+@suspends("INVALID_ARGS")
 @pytest.mark.parametrize("pointer", [0, 0x10, 1 << 63])
 def test_a_token_without_a_place_suspends_nothing(
     calls: Calls, world: World, call: str, pointer: int, trap: Callable[..., int]
