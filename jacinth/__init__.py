@@ -20,6 +20,8 @@ from jacinth.api.flags import (
     ExceptionStrategy,
     ExceptionType,
     HandleOp,
+    IobAccess,
+    IobDiscipline,
     JobAction,
     JobActionOverride,
     JobCondition,
@@ -50,6 +52,7 @@ from jacinth.api.flags import (
 )
 from jacinth.api.handle import INFINITE, Handle, HandleInfo, WaitItem, object_wait_many
 from jacinth.api.interrupt import Interrupt
+from jacinth.api.iob import Iob, IobRegion, IobSharedRegion
 from jacinth.api.kernel import Kernel
 from jacinth.api.memory import Vmar, Vmo
 from jacinth.api.pager import DirtyRange, Pager
@@ -139,6 +142,11 @@ __all__ = [
     "HandleOp",
     "Interrupt",
     "InterruptPacket",
+    "Iob",
+    "IobAccess",
+    "IobDiscipline",
+    "IobRegion",
+    "IobSharedRegion",
     "Iommu",
     "Job",
     "JobAction",

@@ -23,6 +23,7 @@ from jacinth.kernel.vm.vmo import VmObjectDispatcher
 
 if TYPE_CHECKING:
     from jacinth.api.debuglog import Resource
+    from jacinth.api.iob import Iob
 
 _WRITABLE: Final = 1  # inspect.BufferFlags.WRITABLE, which Python 3.11 does not have
 
@@ -202,6 +203,28 @@ class Vmar(Handle[C]):
         """
         [raw] = values(self._caller, [vmo])
         status, address = self._caller.sys.zx_vmar_map(self.raw, flags, vmar_offset, raw, vmo_offset, length)
+        check(status)
+        return int(address)
+
+    @member
+    def map_iob(
+        self,
+        vmar_offset: int,
+        iob: Iob[C],
+        region: int,
+        region_offset: int,
+        length: int,
+        flags: int = VmarFlags.PERM_READ | VmarFlags.PERM_WRITE,
+    ) -> int:
+        """Map a range of a region of an I/O buffer, as `map` does.
+
+        Rights: those of `map`, and the region's access must allow this endpoint to map it so. Raises as `map`, and ZxOutOfRange
+        for the region.
+        """
+        [raw] = values(self._caller, [iob])
+        status, address = self._caller.sys.zx_vmar_map_iob(
+            self.raw, flags, vmar_offset, raw, region, region_offset, length
+        )
         check(status)
         return int(address)
 

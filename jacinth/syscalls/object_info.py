@@ -21,6 +21,7 @@ from jacinth.abi import (
 )
 from jacinth.kernel.bti import BusTransactionInitiatorDispatcher
 from jacinth.kernel.interrupt import InterruptDispatcher
+from jacinth.kernel.iob import IoBufferDispatcher
 from jacinth.kernel.ipc.socket import SocketDispatcher
 from jacinth.kernel.ipc.timer import TimerDispatcher
 from jacinth.kernel.job import JobDispatcher, JobState
@@ -268,6 +269,12 @@ def _handle_vmos(process: ProcessDispatcher) -> Iterable[Any]:
             info = handle.object.info(handle.rights)
             info.flags |= abi.ZX_INFO_VMO_VIA_HANDLE
             yield info
+        elif isinstance(handle.object, IoBufferDispatcher):
+            iob = handle.object
+            for index in range(len(iob.regions)):
+                info = iob.view(index).info(handle.rights & iob.map_rights(index))
+                info.flags |= abi.ZX_INFO_VMO_VIA_IOB_HANDLE
+                yield info
 
 
 @_topic(abi.ZX_INFO_VMO)
@@ -360,6 +367,16 @@ _older(
 @_topic(abi.ZX_INFO_STREAM)
 def _stream(call: Call, value: int) -> Record:
     return call.dispatcher(value, StreamDispatcher, ZX_RIGHT_INSPECT).info()
+
+
+@_topic(abi.ZX_INFO_IOB)
+def _iob(call: Call, value: int) -> Record:
+    return call.dispatcher(value, IoBufferDispatcher, ZX_RIGHT_INSPECT).info()
+
+
+@_topic(abi.ZX_INFO_IOB_REGIONS)
+def _iob_regions(call: Call, value: int) -> Sequence[Record]:
+    return call.dispatcher(value, IoBufferDispatcher, ZX_RIGHT_INSPECT).region_infos()
 
 
 @_topic(abi.ZX_INFO_SOCKET)

@@ -14,6 +14,7 @@ from jacinth.syscalls import (  # noqa: F401
     guest,
     handle,
     interrupt,
+    iob,
     job,
     misc,
     object,

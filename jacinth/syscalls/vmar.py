@@ -27,7 +27,8 @@ from jacinth.abi import (
     Status,
     ZxError,
 )
-from jacinth.kernel.vm.vmar import VmAddressRegionDispatcher, is_valid_protection
+from jacinth.kernel.iob import IoBufferDispatcher
+from jacinth.kernel.vm.vmar import VmAddressRegion, VmAddressRegionDispatcher, is_valid_protection
 from jacinth.kernel.vm.vmo import VmObjectDispatcher
 from jacinth.syscalls.door import Call, HandleOut, UserInOut, UserOut, syscall
 
@@ -118,9 +119,36 @@ def zx_vmar_map(
     vmar = call.dispatcher(handle, VmAddressRegionDispatcher, 0)
     vmo_handle = call.handle(vmo)
     memory = call.dispatcher(vmo, VmObjectDispatcher, 0)
+    _map(
+        call,
+        vmar.region,
+        vmar_handle.rights,
+        options,
+        vmar_offset,
+        memory,
+        vmo_handle.rights,
+        vmo_offset,
+        len_,
+        mapped_addr,
+    )
+
+
+def _map(
+    call: Call,
+    vmar: VmAddressRegion,
+    vmar_rights: int,
+    options: int,
+    vmar_offset: int,
+    memory: VmObjectDispatcher,
+    vmo_rights: int,
+    vmo_offset: int,
+    len_: int,
+    mapped_addr: UserOut,
+) -> None:
+    """What zx_vmar_map does from ACCESS_DENIED no MAP on."""
     if options & ZX_VM_FAULT_BEYOND_STREAM_SIZE:
         memory.keep_stream()
-    if not vmo_handle.rights & ZX_RIGHT_MAP:
+    if not vmo_rights & ZX_RIGHT_MAP:
         raise ZxError(Status.ACCESS_DENIED)
     options = _with_read(options)
     if not is_valid_protection(options):
@@ -131,7 +159,7 @@ def zx_vmar_map(
         raise ZxError(Status.INVALID_ARGS)
     if options & (ZX_VM_CAN_MAP_READ | ZX_VM_CAN_MAP_WRITE | ZX_VM_CAN_MAP_EXECUTE):
         raise ZxError(Status.INVALID_ARGS)
-    permitted = vmo_handle.rights & vmar_handle.rights
+    permitted = vmo_rights & vmar_rights
     if _rights(options, ZX_VM_PERM_READ, ZX_VM_PERM_WRITE, ZX_VM_PERM_EXECUTE) & ~permitted:
         raise ZxError(Status.ACCESS_DENIED)
     if permitted & ZX_RIGHT_READ:
@@ -143,7 +171,7 @@ def zx_vmar_map(
     if options & ZX_VM_FAULT_BEYOND_STREAM_SIZE and not options & ZX_VM_ALLOW_FAULTS:
         raise ZxError(Status.INVALID_ARGS)
     _check_write_execute(call, options)
-    mapping = vmar.region.map(vmar_offset, memory, vmo_offset, len_, options)
+    mapping = vmar.map(vmar_offset, memory, vmo_offset, len_, options)
     base = mapping.base
     try:
         if map_range:
@@ -153,6 +181,42 @@ def zx_vmar_map(
         mapping.destroy()
         raise
     mapping.merge()
+
+
+@syscall
+def zx_vmar_map_iob(
+    call: Call,
+    handle: int,
+    options: int,
+    vmar_offset: int,
+    ep: int,
+    region_index: int,
+    region_offset: int,
+    region_length: int,
+    mapped_addr: UserOut,
+) -> None:
+    """Map a range of a region of an I/O buffer into a VMAR; *mapped_addr* gets the address.
+
+    Rights: as zx_vmar_map; those to the region are what *ep* has and the region's access allows its endpoint.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE handle, then ep; OUT_OF_RANGE region_index; then those of zx_vmar_map.
+    """
+    vmar = call.dispatcher(handle, VmAddressRegionDispatcher, 0)
+    iob = call.dispatcher(ep, IoBufferDispatcher, 0)
+    view = iob.view(region_index)
+    rights = call.handle(ep).rights & iob.map_rights(region_index)
+    vmar_rights = call.handle(handle).rights
+    _map(
+        call,
+        vmar.region,
+        vmar_rights,
+        options,
+        vmar_offset,
+        view,
+        rights,
+        region_offset,
+        region_length,
+        mapped_addr,
+    )
 
 
 @syscall
