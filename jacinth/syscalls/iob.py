@@ -34,8 +34,8 @@ def zx_iob_create(
     """Make an I/O buffer with the regions that *regions* describe; each endpoint gets a handle.
 
     Errors, in order: INVALID_ARGS options; ACCESS_DENIED policy; OUT_OF_RANGE more than 64 regions; INVALID_ARGS regions, or
-    none; then for each region: INVALID_ARGS type; of a shared one INVALID_ARGS options or size, BAD_HANDLE, WRONG_TYPE its handle;
-    those of create_region.
+    none; then for each region: INVALID_ARGS type; of a shared one INVALID_ARGS options or size, BAD_HANDLE, WRONG_TYPE its
+    handle; those of create_region.
     """
     if options != 0:
         raise ZxError(Status.INVALID_ARGS)

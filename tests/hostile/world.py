@@ -32,6 +32,8 @@ from jacinth.abi import (
     ZX_OBJ_TYPE_FIFO,
     ZX_OBJ_TYPE_GUEST,
     ZX_OBJ_TYPE_INTERRUPT,
+    ZX_OBJ_TYPE_IOB,
+    ZX_OBJ_TYPE_IOB_SHARED_REGION,
     ZX_OBJ_TYPE_IOMMU,
     ZX_OBJ_TYPE_JOB,
     ZX_OBJ_TYPE_MSI,
@@ -75,6 +77,9 @@ from jacinth.abi import (
     zx_exception_context_t,
     zx_exception_info_t,
     zx_handle_disposition_t,
+    zx_iob_discipline_t,
+    zx_iob_region_shared_t,
+    zx_iob_region_t,
     zx_iovec_t,
     zx_policy_basic_v2_t,
     zx_port_packet_t,
@@ -274,6 +279,17 @@ _PROFILE = zx_profile_info_t(flags=1)
 _SCALE = zx_cpu_performance_info_t(performance_scale=zx_cpu_performance_scale_t(integral_part=1))
 
 
+def _regions(w: World) -> list[zx_iob_region_t]:
+    """Of each discipline one, for endpoint 0 to map and to write to."""
+    ids, ring = zx_iob_discipline_t(type=1), zx_iob_discipline_t(type=2)
+    shared = zx_iob_region_shared_t(shared_region=w.make(ZX_OBJ_TYPE_IOB_SHARED_REGION))
+    return [
+        zx_iob_region_t(access=0b11, size=PAGE),
+        zx_iob_region_t(access=0b1011, size=PAGE, discipline=ids),
+        zx_iob_region_t(type=1, access=0b1011, discipline=ring, shared_region=shared),
+    ]
+
+
 def _stream(w: World) -> int:
     """Over memory that is there already."""
     _, vmo = w.zx.zx_vmo_create(PAGE, 0)
@@ -295,6 +311,8 @@ _MAKERS: dict[int, Callable[[World], int]] = {
     ZX_OBJ_TYPE_EXCEPTION: _exception,
     ZX_OBJ_TYPE_FIFO: lambda w: w.pair("zx_fifo_create", 8, 8, 0)[0],
     ZX_OBJ_TYPE_INTERRUPT: lambda w: int(w.zx.zx_interrupt_create(0, 0, ZX_INTERRUPT_VIRTUAL)[1]),
+    ZX_OBJ_TYPE_IOB: lambda w: int(w.zx.zx_iob_create(0, _regions(w))[1]),
+    ZX_OBJ_TYPE_IOB_SHARED_REGION: lambda w: int(w.zx.zx_iob_create_shared_region(0, 2 * PAGE)[1]),
     ZX_OBJ_TYPE_JOB: _job,
     ZX_OBJ_TYPE_PAGER: lambda w: int(w.zx.zx_pager_create(0)[1]),
     ZX_OBJ_TYPE_PORT: lambda w: int(w.zx.zx_port_create(0)[1]),
@@ -510,6 +528,13 @@ RECIPES: dict[str, Callable[[World], dict[str, int]]] = {
     "zx_interrupt_bind": lambda w: {"port_handle": w.interrupt_port()},
     "zx_interrupt_wait": lambda w: {"handle": _triggered(w)},
     "zx_interrupt_ack": _bound_interrupt,
+    "zx_iob_create": lambda w: {
+        "regions": w.put(9, b"".join(region.pack() for region in _regions(w))),
+        "num_regions": 3,
+    },
+    "zx_iob_allocate_id": lambda w: {"region_index": 1},
+    "zx_iob_writev": lambda w: {**_vectors(w), "region_index": 2},
+    "zx_iob_create_shared_region": lambda w: {"size": PAGE},
     "zx_job_set_policy": _basic_policy,
     "zx_job_set_critical": _critical,
     "zx_port_wait": lambda w: {"handle": _port_with_packet(w)},
@@ -543,6 +568,7 @@ RECIPES: dict[str, Callable[[World], dict[str, int]]] = {
     "zx_resource_create": lambda w: {"options": ZX_RSRC_KIND_IRQ, "base": 1, "size": 1, "name_size": 8},
     "zx_vmar_allocate": lambda w: {"options": ZX_VM_CAN_MAP_READ, "size": PAGE},
     "zx_vmar_map": lambda w: {"options": ZX_VM_PERM_READ, "len": PAGE},
+    "zx_vmar_map_iob": lambda w: {"options": ZX_VM_PERM_READ, "region_length": PAGE},
     "zx_vmar_unmap": _mapped,
     "zx_vmar_unmap_handle_close_thread_exit": lambda w: _renamed(_mapped(w), w.event()),
     "zx_vmar_protect": lambda w: {**_mapped(w), "options": ZX_VM_PERM_READ},
