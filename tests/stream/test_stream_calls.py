@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -54,8 +53,6 @@ READ, WRITE, APPEND = ZX_STREAM_MODE_READ, ZX_STREAM_MODE_WRITE, ZX_STREAM_MODE_
 START, CURRENT, END = ZX_STREAM_SEEK_ORIGIN_START, ZX_STREAM_SEEK_ORIGIN_CURRENT, ZX_STREAM_SEEK_ORIGIN_END
 ALPHABET = b"abcdefghijklmnopqrstuvwxyz"
 MAX = (1 << 64) - 1
-WRITES = ("zx_stream_writev", "zx_stream_writev_at")
-T = TypeVar("T")
 
 
 class World:
@@ -136,7 +133,6 @@ def test_create_wrong_type(w: World) -> None:
     assert w.zx.zx_stream_create(0, event, 0)[0] == ZX_ERR_WRONG_TYPE
 
 
-@pytest.mark.shows("zx_stream_create", "ZX_ERR_ACCESS_DENIED")
 @pytest.mark.parametrize("rights", [0, ZX_RIGHT_READ, ZX_RIGHT_WRITE, ZX_RIGHT_READ | ZX_RIGHT_WRITE])
 @pytest.mark.parametrize("mode", range(8))
 def test_create_needs_the_rights_of_its_mode_on_the_vmo(w: World, mode: int, rights: int) -> None:
@@ -144,6 +140,13 @@ def test_create_needs_the_rights_of_its_mode_on_the_vmo(w: World, mode: int, rig
     _, vmo = w.zx.zx_handle_duplicate(w.vmo, rights)
     expected = ZX_OK if rights & needed == needed else ZX_ERR_ACCESS_DENIED
     assert w.zx.zx_stream_create(mode, vmo, 0)[0] == expected
+
+
+@pytest.mark.shows("zx_stream_create", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.parametrize("mode", [READ, WRITE, APPEND])
+def test_create_access_denied(w: World, mode: int) -> None:
+    _, vmo = w.zx.zx_handle_duplicate(w.vmo, 0)
+    assert w.zx.zx_stream_create(mode, vmo, 0)[0] == ZX_ERR_ACCESS_DENIED
 
 
 def contiguous(k: Kernel, size: int) -> int:
@@ -185,21 +188,15 @@ CALLS: list[tuple[str, tuple[Any, ...], int]] = [
 ]
 
 
-def shows(status: str, names: Iterable[str] = tuple(call[0] for call in CALLS)) -> Callable[[T], T]:
-    """The test shows the same error of several calls."""
-
-    def mark(test: T) -> T:
-        for name in names:
-            test = pytest.mark.shows(name, status)(test)
-        return test
-
-    return mark
+def each_call(*statuses: str) -> Any:
+    """The test is about every call, and shows these errors of each."""
+    return pytest.mark.parametrize(
+        ("name", "arguments", "right"),
+        [pytest.param(*call, marks=[pytest.mark.shows(call[0], s) for s in statuses]) for call in CALLS],
+    )
 
 
-@shows("ZX_ERR_BAD_HANDLE")
-@shows("ZX_ERR_WRONG_TYPE")
-@shows("ZX_ERR_ACCESS_DENIED")
-@pytest.mark.parametrize(("name", "arguments", "right"), CALLS)
+@each_call("ZX_ERR_BAD_HANDLE", "ZX_ERR_WRONG_TYPE", "ZX_ERR_ACCESS_DENIED")
 def test_each_call_wants_its_handle_type_and_right(
     w: World, name: str, arguments: tuple[Any, ...], right: int
 ) -> None:
@@ -214,8 +211,7 @@ def test_each_call_wants_its_handle_type_and_right(
     assert call(with_it, *arguments) == (ZX_OK, 1)
 
 
-@shows("ZX_ERR_INVALID_ARGS")
-@pytest.mark.parametrize(("name", "arguments", "right"), CALLS)
+@each_call("ZX_ERR_INVALID_ARGS")
 def test_invalid_args_for_options(w: World, name: str, arguments: tuple[Any, ...], right: int) -> None:
     for options in (2, 24098, 1 << 31):
         assert getattr(w.zx, name)(w.stream(), options, *arguments[1:])[0] == ZX_ERR_INVALID_ARGS
@@ -223,21 +219,21 @@ def test_invalid_args_for_options(w: World, name: str, arguments: tuple[Any, ...
     assert append == (ZX_OK if name == "zx_stream_writev" else ZX_ERR_INVALID_ARGS)
 
 
-@pytest.mark.parametrize(("name", "arguments", "right"), CALLS)
+@each_call()
 def test_invalid_args_for_null_vectors_even_of_none(
     w: World, name: str, arguments: tuple[Any, ...], right: int
 ) -> None:
     assert getattr(w.zx, name)(w.stream(), *arguments[:-1], None)[0] == ZX_ERR_INVALID_ARGS
 
 
-@pytest.mark.parametrize(("name", "arguments", "right"), CALLS)
+@each_call()
 def test_nothing_to_move_is_no_error(w: World, name: str, arguments: tuple[Any, ...], right: int) -> None:
     for nothing in ([], [bytearray()], [zx_iovec_t(buffer=0, capacity=0)] * 3):
         assert getattr(w.zx, name)(w.stream(), *arguments[:-1], nothing) == (ZX_OK, 0)
     assert w.content == ALPHABET
 
 
-@pytest.mark.parametrize(("name", "arguments", "right"), CALLS)
+@each_call()
 def test_invalid_args_for_capacities_beyond_64_bits(
     w: World, name: str, arguments: tuple[Any, ...], right: int
 ) -> None:
@@ -245,8 +241,7 @@ def test_invalid_args_for_capacities_beyond_64_bits(
     assert getattr(w.zx, name)(w.stream(), *arguments[:-1], many)[0] == ZX_ERR_INVALID_ARGS
 
 
-@shows("ZX_ERR_BAD_STATE")
-@pytest.mark.parametrize(("name", "arguments", "right"), CALLS)
+@each_call("ZX_ERR_BAD_STATE")
 def test_bad_state_where_the_vmo_is_not_cached(
     k: Kernel, name: str, arguments: tuple[Any, ...], right: int
 ) -> None:
@@ -305,8 +300,7 @@ def guest(w: World) -> Guest:
     return Guest(w)
 
 
-@shows("ZX_ERR_NOT_FOUND")
-@pytest.mark.parametrize(("name", "arguments", "right"), CALLS)
+@each_call("ZX_ERR_NOT_FOUND")
 def test_not_found_where_a_buffer_is_not_mapped(
     w: World, guest: Guest, name: str, arguments: tuple[Any, ...], right: int
 ) -> None:
@@ -315,7 +309,7 @@ def test_not_found_where_a_buffer_is_not_mapped(
     assert w.content == ALPHABET
 
 
-@pytest.mark.parametrize(("name", "arguments", "right"), CALLS)
+@each_call()
 def test_invalid_args_where_a_buffer_is_not_user_memory(
     w: World, guest: Guest, name: str, arguments: tuple[Any, ...], right: int
 ) -> None:
@@ -329,7 +323,7 @@ def test_access_denied_where_a_buffer_cannot_be_written(w: World, guest: Guest) 
     assert guest.run("zx_stream_writev", w.stream(), (read_only, 7)) == (ZX_OK, 7)
 
 
-@pytest.mark.parametrize(("name", "arguments", "right"), CALLS)
+@each_call()
 def test_invalid_args_where_the_array_cannot_be_read_or_is_too_long(
     w: World, guest: Guest, name: str, arguments: tuple[Any, ...], right: int
 ) -> None:
@@ -340,7 +334,7 @@ def test_invalid_args_where_the_array_cannot_be_read_or_is_too_long(
     assert guest.call(name, w.stream(), *at, guest.base, MAX, 0) == ZX_ERR_INVALID_ARGS
 
 
-@pytest.mark.parametrize(("name", "arguments", "right"), CALLS)
+@each_call()
 def test_a_null_actual_is_ignored(
     w: World, guest: Guest, name: str, arguments: tuple[Any, ...], right: int
 ) -> None:
@@ -444,7 +438,8 @@ def test_writing_makes_the_content_longer(w: World) -> None:
     assert w.content == ALPHABET[:24] + b"0123"
 
 
-@shows("ZX_ERR_OUT_OF_RANGE", WRITES)
+@pytest.mark.shows("zx_stream_writev", "ZX_ERR_OUT_OF_RANGE")
+@pytest.mark.shows("zx_stream_writev_at", "ZX_ERR_OUT_OF_RANGE")
 def test_writing_fills_what_room_there_is(w: World) -> None:
     stream = w.stream(seek=PAGE - 6)
     assert w.zx.zx_stream_writev(stream, 0, [b"0123456789"]) == (ZX_OK, 6)
@@ -472,7 +467,8 @@ def test_a_write_leaves_the_size_of_the_vmo(k: Kernel, options: int) -> None:
     assert w.size == PAGE and len(w.content) == PAGE
 
 
-@shows("ZX_ERR_FILE_BIG", WRITES)
+@pytest.mark.shows("zx_stream_writev", "ZX_ERR_FILE_BIG")
+@pytest.mark.shows("zx_stream_writev_at", "ZX_ERR_FILE_BIG")
 def test_file_big_an_end_beyond_64_bits(k: Kernel) -> None:
     w = World(k, PAGE, ZX_VMO_RESIZABLE)
     huge = [zx_iovec_t(buffer=0x1000, capacity=MAX)]
