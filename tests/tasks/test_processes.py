@@ -632,3 +632,54 @@ def test_the_vdso_is_not_written(world: World, region: Region) -> None:
     code = world.vdso + world.k.vdso.image.symbols["zx_thread_exit"]
     for address in (world.vdso, code):
         assert region.write(address, b"\xcc") == (ZX_ERR_ACCESS_DENIED, 0)
+
+
+# What the processes of a group use
+
+
+def usage(calls: Calls, process: int) -> tuple[int, int, int]:
+    """Private, shared and scaled shared memory, in pages."""
+    stats = calls.info(process, abi.ZX_INFO_TASK_STATS, abi.zx_info_task_stats_t)
+    sizes = (stats.mem_private_bytes, stats.mem_shared_bytes, stats.mem_scaled_shared_bytes)
+    return sizes[0] // PAGE, sizes[1] // PAGE, sizes[2] // PAGE
+
+
+def test_what_a_group_shares_is_nobodys_own_while_there_are_several(calls: Calls) -> None:
+    zx = calls.zx
+
+    def commit(vmar: int, pages: int) -> None:
+        vmo = calls.ok(zx.zx_vmo_create(pages * PAGE, 0))
+        calls.ok(zx.zx_vmo_op_range(vmo, abi.ZX_VMO_OP_COMMIT, 0, pages * PAGE, b""))
+        calls.ok(zx.zx_vmar_map(vmar, RW, 0, vmo, 0, pages * PAGE))
+
+    prototype, shared = calls.ok(zx.zx_process_create(calls.job(), b"p", ZX_PROCESS_SHARED))
+    commit(shared, 6)
+    assert usage(calls, prototype) == (6, 0, 0)
+    one, of_one = calls.ok(zx.zx_process_create_shared(prototype, 0, b"one"))
+    commit(of_one, 2)
+    assert usage(calls, prototype) == (0, 6, 3)
+    assert usage(calls, one) == (2, 6, 3)
+    two, _ = calls.ok(zx.zx_process_create_shared(one, 0, b"two"))
+    assert [usage(calls, process) for process in (prototype, one, two)] == [(0, 6, 2), (2, 6, 2), (0, 6, 2)]
+    calls.ok(zx.zx_task_kill(prototype))
+    calls.ok(zx.zx_task_kill(two))
+    assert usage(calls, one) == (8, 0, 0)
+    assert zx.zx_object_get_info(two, abi.ZX_INFO_TASK_STATS, 4096)[0] == ZX_ERR_BAD_STATE
+
+
+def test_memory_of_a_group_is_that_of_each_and_of_all(calls: Calls) -> None:
+    """Reads and writes find the part that an address belongs to."""
+    zx = calls.zx
+    prototype, shared = calls.ok(zx.zx_process_create(calls.job(), b"p", ZX_PROCESS_SHARED))
+    one, of_one = calls.ok(zx.zx_process_create_shared(prototype, 0, b"one"))
+    vmos = [calls.ok(zx.zx_vmo_create(PAGE, 0)) for _ in range(2)]
+    common = calls.ok(zx.zx_vmar_map(shared, RW, 0, vmos[0], 0, PAGE))
+    own = calls.ok(zx.zx_vmar_map(of_one, RW, 0, vmos[1], 0, PAGE))
+    assert zx.zx_process_write_memory(one, common, b"common") == (ZX_OK, 6)
+    assert zx.zx_process_write_memory(one, own, b"own") == (ZX_OK, 3)
+    assert zx.zx_process_read_memory(prototype, common, 6) == (ZX_OK, b"common", 6)
+    assert zx.zx_process_read_memory(prototype, own, 3)[0] == abi.ZX_ERR_NOT_FOUND
+    # The shared part lives as long as any of the group; the restricted one goes with its process.
+    calls.ok(zx.zx_task_kill(one))
+    assert zx.zx_process_read_memory(one, common, 6) == (ZX_OK, b"common", 6)
+    assert zx.zx_process_read_memory(one, own, 3)[0] == ZX_ERR_BAD_STATE
