@@ -79,6 +79,7 @@ TOPICS = [
     Topic("ZX_INFO_PROCESS_VMOS_V3", "process", abi.zx_info_vmo_v3_t, INSPECT, many=True),
     Topic("ZX_INFO_RESOURCE", "resource", abi.zx_info_resource_t, INSPECT),
     Topic("ZX_INFO_SOCKET", "socket", abi.zx_info_socket_t, INSPECT),
+    Topic("ZX_INFO_STREAM", "stream", abi.zx_info_stream_t, INSPECT),
     Topic("ZX_INFO_TASK_RUNTIME", "thread", abi.zx_info_task_runtime_t, INSPECT),
     Topic("ZX_INFO_TASK_RUNTIME_V1", "thread", abi.zx_info_task_runtime_v1_t, INSPECT),
     Topic("ZX_INFO_TASK_STATS", "process", abi.zx_info_task_stats_t, INSPECT),
@@ -157,6 +158,11 @@ class Zoo:
                 bti = calls.ok(zx.zx_bti_create(iommu, 0, 0))
                 calls.close(iommu)
                 return int(bti)
+            case "stream":
+                vmo = calls.ok(zx.zx_vmo_create(PAGE, 0))
+                stream = calls.ok(zx.zx_stream_create(abi.ZX_STREAM_MODE_READ, vmo, 0))
+                calls.close(vmo)
+                return int(stream)
             case "interrupt":
                 options = abi.ZX_INTERRUPT_VIRTUAL
                 return int(calls.ok(zx.zx_interrupt_create(abi.ZX_HANDLE_INVALID, 0, options)))
