@@ -185,8 +185,13 @@ class ProcessDispatcher(TaskDispatcher):
         if not prototype.shareable:
             raise ZxError(Status.INVALID_ARGS)
         prototype.shared.join()
-        restricted = VmAspace(prototype.kernel, RESTRICTED_ASPACE_BASE, RESTRICTED_ASPACE_SIZE)
-        return cls._join_job(cls(prototype.job, name, prototype.shared, True, restricted))
+        try:
+            restricted = VmAspace(prototype.kernel, RESTRICTED_ASPACE_BASE, RESTRICTED_ASPACE_SIZE)
+            process = cls(prototype.job, name, prototype.shared, True, restricted)
+        except MemoryError:  # of the host
+            prototype.shared.leave()
+            raise
+        return cls._join_job(process)
 
     @classmethod
     def _join_job(cls, process: ProcessDispatcher) -> ProcessDispatcher:
