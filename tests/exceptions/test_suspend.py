@@ -235,15 +235,21 @@ def test_a_suspended_body_has_no_registers(k: Any, world: World, program: Progra
     assert program.results == [4]
 
 
-@pytest.mark.shows("zx_task_suspend_token", "ZX_ERR_NOT_SUPPORTED")
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(call, marks=pytest.mark.shows(call, "ZX_ERR_NOT_SUPPORTED"))
+        for call in ("zx_task_suspend", "zx_task_suspend_token")
+    ],
+)
 @pytest.mark.parametrize("task", ["thread", "process"])
-def test_a_thread_can_suspend_neither_itself_nor_its_process(world: World, task: str) -> None:
+def test_a_thread_can_suspend_neither_itself_nor_its_process(world: World, task: str, call: str) -> None:
     thread = world.thread()
     handles = world.k.host.dispatcher.handles
     own = handles.get(thread).object.process.handles
     given = own.add(handles.remove(world.duplicate(thread if task == "thread" else world.process)))
     code = b"\xbf" + given.to_bytes(4, "little") + world.set("rsi", world.data + 8)
-    world.start(thread, code + world.call("zx_task_suspend_token") + world.store_rax(0) + world.exit)
+    world.start(thread, code + world.call(call) + world.store_rax(0) + world.exit)
     assert world.ended(thread)
     assert world.word(0) & 0xFFFF_FFFF == ZX_ERR_NOT_SUPPORTED & 0xFFFF_FFFF and world.word(8) == 0
 
