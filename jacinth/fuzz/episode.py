@@ -104,6 +104,7 @@ class _Run:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.world.end_bodies()
         if self.collecting:
             gc.enable()
 

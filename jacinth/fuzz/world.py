@@ -20,6 +20,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from jacinth.abi import (
@@ -38,7 +39,7 @@ from jacinth.kernel.job import JobDispatcher, JobState
 from jacinth.kernel.object import Dispatcher
 from jacinth.kernel.process import ProcessDispatcher, ProcessState
 from jacinth.kernel.restricted import RestrictedState
-from jacinth.kernel.thread import CHECKPOINT, ThreadDispatcher, ThreadState
+from jacinth.kernel.thread import CHECKPOINT, Body, ThreadDispatcher, ThreadState
 from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.vm.vmar import VmAddressRegionDispatcher
 from jacinth.kernel.vm.vmo import PAGE_SIZE, VmObjectDispatcher
@@ -148,6 +149,7 @@ class World:
         self.calls = 0
         self.failed_call = False  # the last call ended at once, with an error
         self.appeared = 0  # handles during the last step
+        self.bodies: list[Body] = []  # of all actors that there have been
         self.log: Callable[[str], None] | None = None  # told of every step, for people
         host = Group("host", k.host.dispatcher)
         self.groups["host"] = host
@@ -166,6 +168,13 @@ class World:
 
     def close(self) -> None:
         self.kernel.close()
+        self.end_bodies()
+
+    def end_bodies(self) -> None:
+        """The kernel does not go on, whatever state it is in."""
+        for body in self.bodies:
+            with suppress(Exception):
+                body.close()
 
     def _before_allocate(self) -> None:
         self._countdown -= 1
@@ -368,7 +377,9 @@ class World:
         actor = Actor(f"{group.name}.{len(group.actors)}", group, thread, number, False)
         self._give(group, Handle(thread, thread.DEFAULT_RIGHTS))
         try:
-            process.add_thread(thread, None, self._body(actor), first=first)
+            body = self._body(actor)
+            self.bodies.append(body)
+            process.add_thread(thread, None, body, first=first)
         except ZxError:
             return
         group.actors.append(actor)

@@ -238,10 +238,18 @@ def _path(data: bytes, offset: int, size: int) -> str:
     if not 1 < size <= _MAX_PATH or offset + size > len(data):
         raise ElfError("PT_INTERP is damaged")
     path, _, _ = data[offset : offset + size].partition(b"\0")
+    return _text(path, "the dynamic linker's path")
+
+
+def _text(data: bytes, what: str) -> str:
+    """A name that can be shown to people: in a line of its own, whatever the file says."""
     try:
-        return path.decode()
+        text = data.decode()
     except UnicodeDecodeError:
-        raise ElfError("the dynamic linker's path is not UTF-8") from None
+        raise ElfError(f"{what} is not UTF-8") from None
+    if not text.isprintable():
+        raise ElfError(f"{what} is not printable")
+    return text
 
 
 def _loaded_at(segments: tuple[ElfSegment, ...], offset: int, size: int) -> int | None:
@@ -292,10 +300,7 @@ def _name(table: bytes, at: int) -> str:
     end = table.find(b"\0", at, at + _MAX_PATH)
     if end <= at:
         raise ElfError("the dynamic section names what is not in its string table")
-    try:
-        return table[at:end].decode()
-    except UnicodeDecodeError:
-        raise ElfError("a name in the dynamic section is not UTF-8") from None
+    return _text(table[at:end], "a name in the dynamic section")
 
 
 def _symbols(data: bytes) -> Iterator[ElfSymbol]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
+
+import pytest
 
 from jacinth.abi import (
     ZX_ERR_NOT_SUPPORTED,
@@ -14,6 +17,7 @@ from jacinth.api.kernel import Kernel
 from jacinth.fuzz.invariants import assert_invariants
 from jacinth.kernel.handle import Handle
 from jacinth.syscalls.door import HostSys
+from jacinth.userboot.elf import ElfError, load_elf
 
 
 def test_a_debugger_that_is_gone_leaves_nothing_in_the_job(k: Kernel, zx: HostSys) -> None:
@@ -57,3 +61,15 @@ def test_content_is_cut_off_before_a_pager_is_waited_for(k: Kernel, zx: HostSys)
     assert zx.zx_vmo_set_size(vmo, 9 * 4096 + 100) != ZX_OK
     assert zx.zx_vmo_get_stream_size(vmo)[1] <= zx.zx_vmo_get_size(vmo)[1] == 10 * 4096
     assert_invariants(k)
+
+
+def test_a_refused_file_is_refused_in_one_line() -> None:
+    """It named a dynamic linker with a line break in it, which the message repeated."""
+    path = b"/lib/\nld.so\0"
+    interp = struct.pack("<IIQQQQQQ", 3, 4, 176, 0, 0, len(path), len(path), 1)
+    load = struct.pack("<IIQQQQQQ", 1, 5, 0, 0, 0, 256, 256, 4096)
+    ident = b"\x7fELF\2\1\1".ljust(16, b"\0")
+    header = struct.pack("<16sHHIQQQIHHHHHH", ident, 3, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+    file = (header + interp + load + path).ljust(256, b"\0")
+    with pytest.raises(ElfError, match="path is not printable"):
+        load_elf(file)
