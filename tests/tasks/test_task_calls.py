@@ -18,6 +18,7 @@ from jacinth.abi import (
     ZX_ERR_BAD_HANDLE,
     ZX_ERR_BAD_STATE,
     ZX_ERR_INVALID_ARGS,
+    ZX_ERR_NOT_SUPPORTED,
     ZX_ERR_WRONG_TYPE,
     ZX_EXCEPTION_CHANNEL_DEBUGGER,
     ZX_INFO_PROCESS,
@@ -231,6 +232,23 @@ def test_a_token_without_a_place_suspends_nothing(
     world.settle()
     assert world.wait(thread, ZX_THREAD_RUNNING)
     assert len(calls.k.host.dispatcher.handles) == handles
+
+
+@suspends("NOT_SUPPORTED")
+@pytest.mark.parametrize("task", ["thread", "process"])
+def test_a_body_suspends_neither_itself_nor_its_process(
+    calls: Calls, program: Program, call: str, task: str
+) -> None:
+    async def body(zx: Any, own: int) -> Any:
+        return await getattr(zx, call)(own)
+
+    async def suspends_itself(zx: Any) -> Any:
+        handle = calls.k.host.add(thread if task == "thread" else program.process)
+        return await body(zx, program.give(handle))
+
+    thread = program.start(suspends_itself)
+    program.settle()
+    assert program.results == [(ZX_ERR_NOT_SUPPORTED, 0)]
 
 
 # zx_task_create_exception_channel; more in tests/exceptions/test_handlers.py
