@@ -30,7 +30,7 @@ from jacinth.abi import (
     zx_clock_update_args_v1_t,
     zx_clock_update_args_v2_t,
 )
-from jacinth.kernel.ipc.clock import ClockDispatcher, ClockUpdate
+from jacinth.kernel.ipc.clock import ClockDispatcher, ClockState, ClockUpdate
 from jacinth.kernel.wait import Waiter
 from jacinth.syscalls.door import Call, HandleOut, UserIn, UserOut, syscall
 
@@ -97,7 +97,8 @@ def zx_clock_create(call: Call, options: int, args: UserIn, out: HandleOut) -> N
             backstop = args.read_struct(zx_clock_create_args_v1_t).backstop_time
         case _:
             raise ZxError(Status.INVALID_ARGS)
-    out.make(ClockDispatcher(call.kernel, options & ~ZX_CLOCK_ARGS_VERSION_MASK, backstop))
+    clock = ClockDispatcher(call.kernel, options & ~ZX_CLOCK_ARGS_VERSION_MASK, backstop)
+    out.make(clock, clock.initial_rights)
 
 
 @syscall
@@ -120,26 +121,51 @@ def zx_clock_get_details(call: Call, handle: int, options: int, details: UserOut
     clock = call.dispatcher(handle, ClockDispatcher, ZX_RIGHT_READ)
     if _version(options) != 1 or options & ~ZX_CLOCK_ARGS_VERSION_MASK:
         raise ZxError(Status.INVALID_ARGS)
-    line = clock.transformation
+    details.write_struct(_details(clock.state(), call.kernel.clock.now()))
+
+
+def _details(state: ClockState, now: int) -> zx_clock_details_v1_t:
+    line = state.transformation
     shown = zx_clock_transformation_t(
         reference_offset=line.reference,
         synthetic_offset=line.synthetic,
         rate=zx_clock_rate_t(synthetic_ticks=line.numerator, reference_ticks=line.denominator),
     )
-    details.write_struct(
-        zx_clock_details_v1_t(
-            options=clock.options,
-            backstop_time=clock.backstop,
-            reference_ticks_to_synthetic=shown,
-            reference_to_synthetic=shown,
-            error_bound=clock.error_bound,
-            query_reference_ticks=call.kernel.clock.now(),
-            last_value_update_reference_ticks=clock.value_updated,
-            last_rate_adjust_update_reference_ticks=clock.rate_updated,
-            last_error_bounds_update_reference_ticks=clock.error_bound_updated,
-            generation_counter=clock.generation,
-        )
+    return zx_clock_details_v1_t(
+        options=state.options,
+        backstop_time=state.backstop,
+        reference_ticks_to_synthetic=shown,
+        reference_to_synthetic=shown,
+        error_bound=state.error_bound,
+        query_reference_ticks=now,
+        last_value_update_reference_ticks=state.value_updated,
+        last_rate_adjust_update_reference_ticks=state.rate_updated,
+        last_error_bounds_update_reference_ticks=state.error_bound_updated,
+        generation_counter=state.generation,
     )
+
+
+@syscall
+def zx_clock_read_mapped(call: Call, clock_addr: UserIn, now: UserOut) -> None:
+    """What a clock shows whose page is mapped at *clock_addr*, in ns.
+
+    Errors: INVALID_ARGS clock_addr, now.
+    """
+    state = ClockState.unpack(clock_addr.read(ClockState.SIZE))
+    now.set(state.read(call.kernel.clock.now()))
+
+
+@syscall
+def zx_clock_get_details_mapped(call: Call, clock_addr: UserIn, options: int, details: UserOut) -> None:
+    """All about a clock whose page is mapped at *clock_addr*; the version of *details*, 1, is in the upper bits of *options*.
+
+    Errors, in order: INVALID_ARGS version; clock_addr; details.
+    """
+    if _version(options) != 1:
+        raise ZxError(Status.INVALID_ARGS)
+    details.check()
+    state = ClockState.unpack(clock_addr.read(ClockState.SIZE))
+    details.write_struct(_details(state, call.kernel.clock.now()))
 
 
 @syscall

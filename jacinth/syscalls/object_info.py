@@ -22,6 +22,7 @@ from jacinth.abi import (
 from jacinth.kernel.bti import BusTransactionInitiatorDispatcher
 from jacinth.kernel.interrupt import InterruptDispatcher
 from jacinth.kernel.iob import IoBufferDispatcher
+from jacinth.kernel.ipc.clock import MAPPED_SIZE, ClockDispatcher
 from jacinth.kernel.ipc.socket import SocketDispatcher
 from jacinth.kernel.ipc.timer import TimerDispatcher
 from jacinth.kernel.job import JobDispatcher, JobState
@@ -377,6 +378,13 @@ def _iob(call: Call, value: int) -> Record:
 @_topic(abi.ZX_INFO_IOB_REGIONS)
 def _iob_regions(call: Call, value: int) -> Sequence[Record]:
     return call.dispatcher(value, IoBufferDispatcher, ZX_RIGHT_INSPECT).region_infos()
+
+
+@_topic(abi.ZX_INFO_CLOCK_MAPPED_SIZE)
+def _clock_mapped_size(call: Call, value: int) -> Record:
+    if call.dispatcher(value, ClockDispatcher, ZX_RIGHT_INSPECT).vmo is None:
+        raise ZxError(Status.INVALID_ARGS)
+    return MAPPED_SIZE
 
 
 @_topic(abi.ZX_INFO_SOCKET)

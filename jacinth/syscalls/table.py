@@ -1,6 +1,7 @@
 """All implemented calls: importing this registers them with the door."""
 
 from jacinth.syscalls import (  # noqa: F401
+    barrier,
     bti,
     channel,
     clock,

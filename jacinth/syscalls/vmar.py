@@ -28,6 +28,7 @@ from jacinth.abi import (
     ZxError,
 )
 from jacinth.kernel.iob import IoBufferDispatcher
+from jacinth.kernel.ipc.clock import MAPPED_SIZE, ClockDispatcher
 from jacinth.kernel.vm.vmar import VmAddressRegion, VmAddressRegionDispatcher, is_valid_protection
 from jacinth.kernel.vm.vmo import VmObjectDispatcher
 from jacinth.syscalls.door import Call, HandleOut, UserInOut, UserOut, syscall
@@ -217,6 +218,36 @@ def zx_vmar_map_iob(
         region_length,
         mapped_addr,
     )
+
+
+@syscall
+def zx_vmar_map_clock(
+    call: Call,
+    handle: int,
+    options: int,
+    vmar_offset: int,
+    clock: int,
+    len_: int,
+    mapped_addr: UserOut,
+) -> None:
+    """Map the page of a mappable clock, to read; *mapped_addr* gets the address.
+
+    Rights: READ and MAP on clock; READ on handle for ZX_VM_PERM_READ.
+    Errors, in order: INVALID_ARGS options to write, to execute or READ_IF_XOM_UNSUPPORTED; INVALID_ARGS len other than
+    ZX_INFO_CLOCK_MAPPED_SIZE says; BAD_HANDLE, WRONG_TYPE clock; INVALID_ARGS not mappable; BAD_HANDLE, WRONG_TYPE handle; then
+    those of zx_vmar_map.
+    """
+    if options & (ZX_VM_PERM_WRITE | ZX_VM_PERM_EXECUTE | ZX_VM_PERM_READ_IF_XOM_UNSUPPORTED):
+        raise ZxError(Status.INVALID_ARGS)
+    if len_ != MAPPED_SIZE:
+        raise ZxError(Status.INVALID_ARGS)
+    memory = call.dispatcher(clock, ClockDispatcher, 0).vmo
+    if memory is None:
+        raise ZxError(Status.INVALID_ARGS)
+    vmar = call.dispatcher(handle, VmAddressRegionDispatcher, 0).region
+    rights = call.handle(clock).rights & (ZX_RIGHT_READ | ZX_RIGHT_MAP)
+    vmar_rights = call.handle(handle).rights
+    _map(call, vmar, vmar_rights, options, vmar_offset, memory, rights, 0, len_, mapped_addr)
 
 
 @syscall

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import struct
 import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -290,6 +291,11 @@ def _regions(w: World) -> list[zx_iob_region_t]:
     ]
 
 
+def _clock_page(w: World) -> int:
+    """Memory as a mapped clock has it, of one that stands at 5."""
+    return w.put(9, struct.pack("<QqQ4q", 0, 5, 0, 0, 5, 1 << 32, 0).ljust(112, b"\0"))
+
+
 def _stream(w: World) -> int:
     """Over memory that is there already."""
     _, vmo = w.zx.zx_vmo_create(PAGE, 0)
@@ -494,6 +500,8 @@ RECIPES: dict[str, Callable[[World], dict[str, int]]] = {
     "zx_pager_query_vmo_stats": lambda w: {**_pager_vmo(w), "buffer_size": 4},
     "zx_clock_create": lambda w: {"args": 0},
     "zx_clock_get_details": lambda w: {"options": 1 << 58},
+    "zx_clock_read_mapped": lambda w: {"clock_addr": _clock_page(w)},
+    "zx_clock_get_details_mapped": lambda w: {"clock_addr": _clock_page(w), "options": 1 << 58},
     "zx_clock_update": lambda w: {"options": 1 << 58 | 1, "args": w.put(9, bytes(64))},
     "zx_handle_close_many": lambda w: {**_handles(w, 3), "num_handles": 3},
     "zx_handle_duplicate": lambda w: _SAME,
@@ -568,6 +576,11 @@ RECIPES: dict[str, Callable[[World], dict[str, int]]] = {
     "zx_resource_create": lambda w: {"options": ZX_RSRC_KIND_IRQ, "base": 1, "size": 1, "name_size": 8},
     "zx_vmar_allocate": lambda w: {"options": ZX_VM_CAN_MAP_READ, "size": PAGE},
     "zx_vmar_map": lambda w: {"options": ZX_VM_PERM_READ, "len": PAGE},
+    "zx_vmar_map_clock": lambda w: {
+        "options": ZX_VM_PERM_READ,
+        "clock": int(w.zx.zx_clock_create(1 << 4, None)[1]),
+        "len": PAGE,
+    },
     "zx_vmar_map_iob": lambda w: {"options": ZX_VM_PERM_READ, "region_length": PAGE},
     "zx_vmar_unmap": _mapped,
     "zx_vmar_unmap_handle_close_thread_exit": lambda w: _renamed(_mapped(w), w.event()),

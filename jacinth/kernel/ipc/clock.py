@@ -9,8 +9,9 @@ Source: docs/reference/kernel_objects/clock.md, zircon/kernel/object/clock_dispa
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from jacinth.abi import (
     ZX_CLOCK_OPT_AUTO_START,
@@ -23,15 +24,21 @@ from jacinth.abi import (
     ZX_CLOCK_UPDATED,
     ZX_DEFAULT_CLOCK_RIGHTS,
     ZX_OBJ_TYPE_CLOCK,
+    ZX_RIGHT_MAP,
     Status,
     ZxError,
 )
 from jacinth.kernel.object import SoloDispatcher
+from jacinth.kernel.vm.vmo import PAGE_SIZE, VmObjectDispatcher
 
 if TYPE_CHECKING:
     from jacinth.kernel.kernel import Kernel
 
 PARTS_PER_MILLION: Final = 1_000_000
+
+# How much of a mappable clock is mapped. ZX_INFO_CLOCK_MAPPED_SIZE.
+MAPPED_SIZE: Final = PAGE_SIZE
+_INT64_MAX: Final = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,59 @@ class Transformation:
 
     def apply(self, reference: int) -> int:
         return self.synthetic + (reference - self.reference) * self.numerator // self.denominator
+
+    def pack(self) -> bytes:
+        return _LINE.pack(self.reference, self.synthetic, self.numerator, self.denominator)
+
+
+_LINE: Final = struct.Struct("<qqII")
+
+
+@dataclass(frozen=True, slots=True)
+class ClockState:
+    """All about a clock but the time, as it is at the start of its page.
+
+    Options and backstop; a sequence number, even but while the rest is being changed; the line from ticks; the line from
+    reference time; error bound; when value, rate and error bound were updated; the rate. What a program sees with two equal
+    even sequence numbers around it belongs together. Source: zircon/kernel/lib/fasttime (clock.h).
+    """
+
+    options: int
+    backstop: int
+    generation: int
+    transformation: Transformation
+    error_bound: int
+    value_updated: int
+    rate_updated: int
+    error_bound_updated: int
+    rate: int
+
+    SIZE: ClassVar[int] = 112
+
+    def pack(self) -> bytes:
+        line = self.transformation.pack()
+        return (
+            struct.pack("<QqII", self.options, self.backstop, self.generation << 1 & 0xFFFF_FFFF, 0)
+            + line
+            + line  # a tick is a nanosecond
+            + struct.pack(
+                "<Qqqq", self.error_bound, self.value_updated, self.rate_updated, self.error_bound_updated
+            )
+            + struct.pack("<ii", self.rate, 0)
+        )
+
+    @classmethod
+    def unpack(cls, data: bytes) -> ClockState:
+        options, backstop, sequence, _ = struct.unpack_from("<QqII", data)
+        line = Transformation(*_LINE.unpack_from(data, 24))
+        bound, value, rate, bound_updated, parts = struct.unpack_from("<Qqqqi", data, 72)
+        return cls(options, backstop, sequence >> 1, line, bound, value, rate, bound_updated, parts)
+
+    def read(self, now: int) -> int:
+        """What the clock shows when the reference is *now*; the nearest that 64 bits can say."""
+        if not self.transformation.denominator:
+            raise ZxError(Status.INVALID_ARGS)  # this is no clock's page
+        return min(max(self.transformation.apply(now), -_INT64_MAX - 1), _INT64_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +134,12 @@ class ClockDispatcher(SoloDispatcher):
         "rate_updated",
         "transformation",
         "value_updated",
+        "vmo",
     )
 
     def __init__(self, kernel: Kernel, options: int, backstop: int) -> None:
         """Errors: INVALID_ARGS unknown options, continuous without monotonic, a backstop that is negative or, for a
-        clock that starts by itself, ahead; NOT_SUPPORTED a mappable clock.
+        clock that starts by itself, ahead; NO_MEMORY a mappable clock.
         """
         if options & ~ZX_CLOCK_OPTS_ALL:
             raise ZxError(Status.INVALID_ARGS)
@@ -88,8 +149,7 @@ class ClockDispatcher(SoloDispatcher):
         starts = bool(options & ZX_CLOCK_OPT_AUTO_START)
         if backstop < 0 or (starts and backstop > now):
             raise ZxError(Status.INVALID_ARGS)
-        if options & ZX_CLOCK_OPT_MAPPABLE:
-            raise ZxError(Status.NOT_SUPPORTED)
+        vmo = _page(kernel) if options & ZX_CLOCK_OPT_MAPPABLE else None
         super().__init__(kernel, ZX_CLOCK_STARTED if starts else 0)
         self.options = options
         self.backstop = backstop
@@ -100,6 +160,36 @@ class ClockDispatcher(SoloDispatcher):
         self.value_updated = self.rate_updated = now if starts else 0
         self.error_bound_updated = 0
         self.generation = 0
+        self.vmo = vmo  # of a mappable clock: its page. Mappings keep it, also when the clock is gone
+        if vmo is not None:
+            vmo.koid = self.koid
+            self._publish()
+
+    def on_zero_handles(self) -> None:
+        if self.vmo is not None:
+            self.vmo.unpin(0, MAPPED_SIZE)
+
+    @property
+    def initial_rights(self) -> int:
+        return self.DEFAULT_RIGHTS | (ZX_RIGHT_MAP if self.vmo is not None else 0)
+
+    def state(self) -> ClockState:
+        return ClockState(
+            self.options,
+            self.backstop,
+            self.generation,
+            self.transformation,
+            self.error_bound,
+            self.value_updated,
+            self.rate_updated,
+            self.error_bound_updated,
+            self.rate,
+        )
+
+    def _publish(self) -> None:
+        """Write the page. No program runs meanwhile, so the sequence number is never seen odd."""
+        assert self.vmo is not None
+        self.vmo.write(0, self.state().pack())
 
     @property
     def started(self) -> bool:
@@ -142,7 +232,9 @@ class ClockDispatcher(SoloDispatcher):
         if update.error_bound is not None:
             self.error_bound = update.error_bound
             self.error_bound_updated = now
-        self.generation = (self.generation + 1) & 0xFFFF_FFFF
+        self.generation = (self.generation + 1) & 0x7FFF_FFFF
+        if self.vmo is not None:
+            self._publish()
         self.update_signals(ZX_CLOCK_UPDATED, 0)
         self.update_signals(0, ZX_CLOCK_STARTED | ZX_CLOCK_UPDATED)
 
@@ -159,3 +251,10 @@ class ClockDispatcher(SoloDispatcher):
         if shown < self.backstop or (monotonic and shown < old.apply(now)):
             raise ZxError(Status.INVALID_ARGS)
         return new
+
+
+def _page(kernel: Kernel) -> VmObjectDispatcher:
+    """The page of a mappable clock, which stays where it is: NO_MEMORY."""
+    vmo = VmObjectDispatcher.create(kernel, MAPPED_SIZE, name=b"kernel-clock")
+    vmo.pin(0, MAPPED_SIZE)
+    return vmo
