@@ -58,12 +58,12 @@ class RestrictedState:
         self.exception: zx_exception_report_t | None = None
         self._take(bytes(_STATE.size))
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: bytes | memoryview) -> None:
         # fmt: off
         (
             self.rdi, self.rsi, self.rbp, self.rbx, self.rdx, self.rcx, self.rax, self.rsp, self.r8, self.r9, self.r10,
             self.r11, self.r12, self.r13, self.r14, self.r15, self.ip, self.flags, self.fs_base, self.gs_base,
-        ) = _STATE.unpack(data)
+        ) = _STATE.unpack_from(data)
         # fmt: on
 
     def __repr__(self) -> str:
@@ -91,7 +91,9 @@ async def enter(caller: Any, state: RestrictedState) -> RestrictedReason:
         reason = RestrictedReason(await bound.enter_from_body())
     except ZxError as error:
         raise ZxStatus.of(error.status) from None
-    state._take(bound.read(0, _STATE.size))
+    state._take(bound.page)
     if reason is RestrictedReason.EXCEPTION:
-        state.exception = zx_exception_report_t.unpack(bound.read(_STATE.size, zx_exception_report_t.SIZE))
+        state.exception = zx_exception_report_t.unpack(
+            bytes(bound.page[_STATE.size : _STATE.size + zx_exception_report_t.SIZE])
+        )
     return reason

@@ -280,15 +280,12 @@ class Kernel:
             return False
         if thread.kicked and thread.in_restricted and thread.coroutine is None:
             thread.kicked = False
-            self._leave_restricted(thread, ZX_RESTRICTED_REASON_KICK)
+            assert thread.restricted is not None
+            thread.restricted.leave(ZX_RESTRICTED_REASON_KICK)
             return True
         if thread.waiter is None:
             self.make_ready(thread)
         return False
-
-    def _leave_restricted(self, thread: ThreadDispatcher, reason: int) -> None:
-        assert thread.restricted is not None
-        thread.restricted.leave(reason)
 
     def _step(self, thread: ThreadDispatcher) -> bool:
         """Drive the thread's coroutine to its next stop. Answers whether the thread can go on at once."""
@@ -351,7 +348,8 @@ class Kernel:
         assert thread is not None and thread.context is not None
         if isinstance(exit_, Syscall):
             if thread.in_restricted:
-                self._leave_restricted(thread, ZX_RESTRICTED_REASON_SYSCALL)
+                assert thread.restricted is not None
+                thread.restricted.leave(ZX_RESTRICTED_REASON_SYSCALL)
                 if thread.coroutine is None and not thread.attention:
                     return thread.context
                 return self._next()

@@ -13,7 +13,6 @@ Source: zircon/vdso/restricted.fidl; zircon/kernel/kernel/restricted{,_state}.rs
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING, Final
 
 from jacinth.abi import (
@@ -28,7 +27,7 @@ from jacinth.abi import (
 from jacinth.kernel.thread import CHECKPOINT
 from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.vm.vmo import PAGE_SHIFT, PAGE_SIZE, VmObjectDispatcher
-from jacinth.machine.x86_64 import Rflags
+from jacinth.machine.x86_64 import RegisterBlock, Rflags
 
 if TYPE_CHECKING:
     from jacinth.kernel.exception import ExceptionReport
@@ -36,12 +35,18 @@ if TYPE_CHECKING:
     from jacinth.kernel.thread import Body, ThreadDispatcher
     from jacinth.machine.interface import Context
 
-# zx_restricted_state_t: rdi, rsi, rbp, rbx, rdx, rcx, rax, rsp, r8 to r15, ip, flags, fs_base, gs_base.
-_STATE: Final = struct.Struct("<20Q")
 _REPORT: Final = zx_restricted_state_t.SIZE  # where zx_restricted_exception_t has the exception
 _USER_TOP: Final = 1 << 47
+# Places in a register block, as plain numbers of this module, which are found in a third of the time.
+_RCX: Final = RegisterBlock.RCX
+_RAX: Final = RegisterBlock.RAX
+_R11: Final = RegisterBlock.R11
+_IP: Final = RegisterBlock.IP
+_FLAGS: Final = RegisterBlock.FLAGS
+_FS_BASE: Final = RegisterBlock.FS_BASE
+_GS_BASE: Final = RegisterBlock.GS_BASE
 _NOT_FOR_USERS: Final = ((1 << 64) - 1) & ~Rflags.USER
-_CANONICAL: Final = (0, 0x1FFFF)  # bits 63 to 47 of a base
+_UPPER_HALF: Final = (1 << 64) - _USER_TOP  # addresses between the two are not canonical
 
 
 class RestrictedState:
@@ -49,15 +54,18 @@ class RestrictedState:
 
     __slots__ = (
         "_bases",
+        "_block",
         "_code_frames",
         "_context",
+        "_frame",
+        "_inside",
         "_memory",
-        "_place",
+        "_outside",
         "_thread",
         "_vector",
-        "_view",
         "body",
         "machine",
+        "page",
         "reason",
         "report_address",
         "vmo",
@@ -66,13 +74,19 @@ class RestrictedState:
     def __init__(self, thread: ThreadDispatcher, report_address: int) -> None:
         """Exception reports go to *report_address* in user memory, where that is not 0, else behind the registers: NO_MEMORY."""
         kernel: Kernel = thread.kernel
+        process = thread.process
         self._thread = thread
         self.report_address = report_address
         self.vmo = VmObjectDispatcher.create(kernel, PAGE_SIZE)
-        self._place = self.vmo.pin(0, PAGE_SIZE)[0] << PAGE_SHIFT
+        self._frame = self.vmo.pin(0, PAGE_SIZE)[0]
+        place = self._frame << PAGE_SHIFT
         self._memory = kernel.memory
-        self._view = kernel.memory.view
         self._code_frames = kernel.memory.code_frames
+        self.page = kernel.memory.view[place : place + PAGE_SIZE]  # the VMO's only one
+        self._block = RegisterBlock(self.page[: RegisterBlock.SIZE])
+        # What the thread reaches in normal and in restricted mode. A process without parts keeps all of its address space.
+        self._outside = process.aspace
+        self._inside = process.restricted or process.aspace
         self._vector = 0
         self._context = 0
         self._bases = (0, 0)  # FS and GS of normal mode
@@ -98,23 +112,26 @@ class RestrictedState:
         thread = self._thread
         registers = thread.context
         assert registers is not None
-        state = self._load()
+        self._check()
         self._bases = registers.bases
         self._vector = vector
         self._context = context
         if thread.kicked:
             thread.kicked = False
-            self._go_to_vector(registers, ZX_RESTRICTED_REASON_KICK)
+            fs_base, gs_base = self._bases
+            registers.jump(
+                vector, context, ZX_RESTRICTED_REASON_KICK, fs_base, gs_base, self._outside.machine
+            )
             return 0
-        self._start(registers, state)
-        return state[6]
+        self._go_in(registers)
+        return self._block.words[_RAX]
 
     async def enter_from_body(self) -> int:
         """The current thread, a Python body, waits while its restricted code runs. Answers why that has ended, a
         ZX_RESTRICTED_REASON_*: BAD_STATE registers that no thread may have.
         """
         thread = self._thread
-        state = self._load()
+        self._check()
         if thread.kicked:
             thread.kicked = False
             return ZX_RESTRICTED_REASON_KICK
@@ -122,55 +139,47 @@ class RestrictedState:
             self.machine = thread.kernel.engine.context(thread.aspace.machine)
         self.body, thread.coroutine = thread.coroutine, None
         thread.context = self.machine
-        self._start(self.machine, state)
+        self._go_in(self.machine)
         await CHECKPOINT
         return self.reason
 
-    def _load(self) -> tuple[int, ...]:
-        """The state, as it is now: whoever has the VMO may change it at any time. BAD_STATE."""
-        state: tuple[int, ...] = _STATE.unpack_from(self._view, self._place)
-        if (
-            state[16] >= _USER_TOP
-            or state[17] & _NOT_FOR_USERS
-            or state[18] >> 47 not in _CANONICAL
-            or state[19] >> 47 not in _CANONICAL
-        ):
+    def _check(self) -> None:
+        """BAD_STATE registers that no thread may have."""
+        words = self._block.words
+        fs_base, gs_base = words[_FS_BASE], words[_GS_BASE]
+        if words[_IP] >= _USER_TOP or words[_FLAGS] & _NOT_FOR_USERS:
             raise ZxError(Status.BAD_STATE)
-        return state
+        if _USER_TOP <= fs_base < _UPPER_HALF or _USER_TOP <= gs_base < _UPPER_HALF:
+            raise ZxError(Status.BAD_STATE)
 
-    def _start(self, registers: Context, state: tuple[int, ...]) -> None:
+    def _go_in(self, registers: Context) -> None:
+        """The state is loaded as it is now, which is as it was checked: nobody else has run."""
         thread = self._thread
-        rdi, rsi, rbp, rbx, rdx, rcx, rax, *rest = state
-        rsp, *rest = rest
-        registers.set_words((rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, *rest))
-        restricted = thread.process.restricted
-        if restricted is not None:  # a process whose address space has no parts keeps all of it
-            thread.aspace = restricted
-            registers.aspace = restricted.machine
+        thread.aspace = inside = self._inside
+        registers.restore(self._block, inside.machine)
         thread.in_restricted = True
 
     # Out
 
     def leave(self, reason: int) -> None:
-        """Back to normal mode, for a ZX_RESTRICTED_REASON_*."""
+        """Back to normal mode, for a ZX_RESTRICTED_REASON_*. No register but those for the vector is kept from before."""
         thread = self._thread
         registers = thread.context
         assert registers is not None
-        rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, *numbered, ip, flags, fs_base, gs_base = registers.words()
+        if self._code_frames[self._frame]:
+            self._forget_code()
+        registers.save(self._block)
         if reason == ZX_RESTRICTED_REASON_SYSCALL:
-            rcx = numbered[3] = 0  # rcx and r11, which the instruction destroys
-        # fmt: off
-        self._store(0, _STATE.pack(
-            rdi, rsi, rbp, rbx, rdx, rcx, rax, rsp, *numbered, ip, flags & Rflags.USER, fs_base, gs_base
-        ))
-        # fmt: on
+            words = self._block.words  # the instruction destroys these
+            words[_RCX] = words[_R11] = 0
         thread.in_restricted = False
-        thread.aspace = thread.process.aspace
-        body, self.body = self.body, None
+        thread.aspace = outside = self._outside
+        body = self.body
         if body is None:
-            registers.aspace = thread.aspace.machine
-            self._go_to_vector(registers, reason)
+            fs_base, gs_base = self._bases
+            registers.jump(self._vector, self._context, reason, fs_base, gs_base, outside.machine)
             return
+        self.body = None
         self.reason = reason
         thread.context = None
         if thread.handling:
@@ -183,7 +192,7 @@ class RestrictedState:
         data = report.record().pack()
         reason = ZX_RESTRICTED_REASON_EXCEPTION
         if not self.report_address:
-            self._store(_REPORT, data)
+            self._memory.write(self._frame, _REPORT, data)
         elif await self._write_report(data):
             reason = ZX_RESTRICTED_REASON_EXCEPTION_LOST
         self.leave(reason)
@@ -200,24 +209,14 @@ class RestrictedState:
             except ZxError as error:
                 return error.status
 
-    def _go_to_vector(self, registers: Context, reason: int) -> None:
-        """Normal mode begins anew: no register but these is kept from before."""
-        fs_base, gs_base = self._bases
-        registers.set_words((0, 0, 0, 0, reason, self._context, *[0] * 10, self._vector, 0, fs_base, gs_base))
-
-    def _store(self, offset: int, data: bytes) -> None:
-        place = self._place
-        if self._code_frames[place >> PAGE_SHIFT]:  # it is mapped to be executed, of all things
-            self._memory.write(place >> PAGE_SHIFT, offset, data)
-        else:
-            self._view[place + offset : place + offset + len(data)] = data
+    def _forget_code(self) -> None:
+        """The page is about to be written, and is mapped to be executed, of all things."""
+        self._memory.write(self._frame, 0, b"")
 
     # What a Python body has in place of a mapping
 
-    def read(self, offset: int, size: int) -> bytes:
-        """A part of the state VMO."""
-        return bytes(self._view[self._place + offset : self._place + offset + size])
-
     def write(self, data: bytes) -> None:
-        """Set the registers."""
-        self._store(0, data)
+        """Set what the VMO begins with."""
+        if self._code_frames[self._frame]:
+            self._forget_code()
+        self.page[: len(data)] = data

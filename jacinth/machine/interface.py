@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from jacinth.machine.exit import Exit
 from jacinth.machine.memory import PhysicalMemory
-from jacinth.machine.x86_64 import DebugRegs, FpRegs, GeneralRegs
+from jacinth.machine.x86_64 import DebugRegs, FpRegs, GeneralRegs, RegisterBlock
 
 PAGE_SIZE: Final = 4096
 
@@ -80,6 +80,15 @@ class Context(Protocol):
 
     def set_words(self, words: Sequence[int]) -> None:
         """As `set_general`, of 20 unsigned 64-bit numbers in its order."""
+
+    def save(self, block: RegisterBlock) -> None:
+        """Store the general registers; of the flags those that user code may change."""
+
+    def restore(self, block: RegisterBlock, aspace: AddressSpace) -> None:
+        """Load the general registers, as `set_general`, and go on in *aspace*."""
+
+    def jump(self, pc: int, arg1: int, arg2: int, tp: int, abi_reg: int, aspace: AddressSpace) -> None:
+        """Go on at *pc* in *aspace*, as a fresh thread without a stack, but with the floating point registers as they are."""
 
     @property
     def bases(self) -> tuple[int, int]:

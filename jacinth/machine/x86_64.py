@@ -84,6 +84,27 @@ class GeneralRegs:
     gs_base: int = 0
 
 
+class RegisterBlock:
+    """The general registers in memory, as `zx_restricted_state_t` has them: rdi, rsi, rbp; rbx, rdx, rcx, rax; rsp; r8 to r15;
+    rip, rflags, the FS and the GS base.
+    """
+
+    SIZE: Final = 160
+    RDI, RSI, RBP, RBX, RDX, RCX, RAX, RSP = range(8)
+    R11: Final = 11
+    IP, FLAGS, FS_BASE, GS_BASE = range(16, 20)
+
+    __slots__ = ("first", "numbered", "second", "words")
+
+    def __init__(self, memory: memoryview) -> None:
+        """*memory* are its bytes."""
+        self.words = words = memory.cast("Q")
+        # Registers that follow one another in the machine's own order too, if backwards.
+        self.first = words[0:3]
+        self.second = words[3:7]
+        self.numbered = words[8:16]
+
+
 @dataclass(slots=True)
 class FpRegs:
     """x87 and SSE, as fxsave sees them. *st* and *xmm* hold 16 bytes each; of *st* the first ten matter.

@@ -8,6 +8,7 @@ import signal
 import struct
 import threading
 import time
+from collections.abc import Callable, Sequence
 
 import pytest
 from bare_machine import CODE, DATA, QUANTUM, STACK_TOP, Machine, assemble
@@ -15,7 +16,7 @@ from bare_machine import CODE, DATA, QUANTUM, STACK_TOP, Machine, assemble
 from jacinth.machine.exit import PREEMPTED, SYSCALL, CpuException, Exit, PageFault, Preempted, Syscall
 from jacinth.machine.interface import EXECUTE, PAGE_SIZE, READ, WRITE
 from jacinth.machine.portable.context import PortableContext
-from jacinth.machine.x86_64 import FpRegs, GeneralRegs, Rflags, Vector
+from jacinth.machine.x86_64 import FpRegs, GeneralRegs, RegisterBlock, Rflags, Vector
 
 RWX = READ | WRITE | EXECUTE
 HIGH = 1 << 46
@@ -1246,3 +1247,195 @@ def test_any_bytes_as_code_with_any_registers() -> None:
     assert machine.run(context) == [SYSCALL]
     assert context.general() == GeneralRegs(rip=CODE + 6, rsp=STACK_TOP, rflags=0x202)
     machine.close()
+
+
+# Two views of one page table, which a context changes between in its syscalls.
+
+UPPER = 1 << 46
+
+
+class Views:
+    """A context whose address space is the lower part of a unified view, or all of it. What it is to do next is in its registers:
+    `again: syscall; call rdi; jmp again`, and at UPPER + 0x2000 and CODE + 0x100 `mov rax, [rsi]; ret`.
+    """
+
+    LOAD = "488b06 c3"
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.lower = machine.space(
+            bytes.fromhex("0f05 ffd7 ebfa").ljust(0x100, b"\xcc") + bytes.fromhex(self.LOAD)
+        )
+        self.upper = machine.engine.aspace()
+        machine.spaces.append(self.upper)
+        self.upper.map(UPPER + 0x2000, [machine.frame(bytes.fromhex(self.LOAD))], READ | EXECUTE)
+        self.both = machine.engine.unified(self.lower, self.upper)
+        machine.spaces.append(self.both)  # type: ignore[arg-type]
+        self.context = machine.context(self.both)  # type: ignore[arg-type]
+
+    def run(self, steps: Sequence[tuple[str, int, int] | Callable[[], object]]) -> list[int | str]:
+        """Each step: a view, a function to call, where that loads from; or something else to be done in the trap. Answers what
+        each call got, or "fault".
+        """
+        left = iter(steps)
+        results: list[int | str] = []
+        context = self.context
+        began = False
+
+        def trap(exit_: Exit) -> PortableContext | None:
+            nonlocal began
+            if isinstance(exit_, Preempted):
+                return context
+            if isinstance(exit_, PageFault):
+                results.append("fault")
+            elif began:
+                results.append(context.general().rax)
+            began = True
+            for step in left:
+                if callable(step):
+                    step()
+                    continue
+                view, function, place = step
+                registers = GeneralRegs(rip=CODE + 2, rdi=function, rsi=place, rsp=STACK_TOP - 64)
+                context.set_general(registers)
+                context.aspace = self.both if view == "both" else self.lower
+                return context
+            return None
+
+        context.pc = CODE
+        self.machine.run(context, trap)
+        return results
+
+
+NEAR, FAR = CODE + 0x100, UPPER + 0x2000
+
+
+def test_the_upper_part_is_reached_in_one_view_alone(machine: Machine) -> None:
+    """Code and data: also where they have just been used, in the view that has them."""
+    code = int.from_bytes(bytes.fromhex(Views.LOAD).ljust(8, b"\0"), "little")
+    start = int.from_bytes(bytes.fromhex("0f05ffd7ebfacccc"), "little")
+    calls = {
+        ("both", FAR, FAR): code,
+        ("lower", NEAR, FAR): "fault",
+        ("both", NEAR, FAR): code,
+        ("lower", FAR, CODE): "fault",
+        ("lower", NEAR, CODE): start,
+    }
+    assert Views(machine).run(list(calls) * 20) == list(calls.values()) * 20
+
+
+def test_changes_of_a_page_table_are_seen_in_the_view_that_was_not_loaded(machine: Machine) -> None:
+    views = Views(machine)
+    frames = [machine.frame(bytes([i]) * 8) for i in range(1, 4)]
+    one, two, three = (int.from_bytes(bytes([i]) * 8, "little") for i in range(1, 4))
+    place = UPPER + 0x5000
+    look, away = ("both", FAR, place), ("lower", NEAR, DATA)
+    near = ("both", FAR, DATA + 0x5000)
+    results = views.run(
+        [
+            lambda: views.upper.map(place, [frames[0]], READ),
+            lambda: views.lower.map(DATA + 0x5000, [frames[0]], READ),
+            *(look, near, away),
+            lambda: views.upper.map(place, [frames[1]], READ),
+            lambda: views.lower.map(DATA + 0x5000, [frames[2]], READ),
+            *(look, near, away),
+            lambda: views.upper.unmap(place, 1),
+            lambda: views.lower.unmap(DATA + 0x5000, 1),
+            *(look, away, near, away),
+            lambda: views.upper.unmap(UPPER, 1000),  # enough to forget everything
+            *(look, away, ("lower", FAR, DATA)),
+        ]
+    )
+    assert results == [one, one, 0, two, three, 0, "fault", 0, "fault", 0, "fault", 0, "fault"]
+
+
+def test_two_contexts_in_views_of_different_page_tables(machine: Machine) -> None:
+    """What is kept of one pair of views is of no use to another, and none outlives its page table."""
+    first, second = Views(machine), Views(machine)
+    for views, frame in ((first, b"1" * 8), (second, b"2" * 8)):
+        views.upper.map(UPPER + 0x5000, [machine.frame(frame)], READ)
+    steps = [("both", FAR, UPPER + 0x5000), ("lower", NEAR, DATA), ("lower", NEAR, UPPER + 0x5000)] * 3
+    for _ in range(3):
+        for views, digit in ((first, b"1"), (second, b"2")):
+            assert views.run(steps) == [int.from_bytes(digit * 8, "little"), 0, "fault"] * 3
+    first.both.close()
+    assert second.run(steps)[1:3] == [0, "fault"]
+
+
+def test_a_prefixed_syscall_goes_on_where_the_trap_says(machine: Machine) -> None:
+    # 66 40 syscall; ud2; nop; int3
+    context = machine.context(machine.space("66 40 0f05 0f0b 90 cc"))
+
+    def trap(exit_: Exit) -> PortableContext | None:
+        if exit_ is SYSCALL:
+            assert context.pc == CODE + 4
+            context.pc = CODE + 7
+            return context
+        return None
+
+    assert machine.run(context, trap) == [SYSCALL, CpuException(Vector.BP, 0)]
+    assert context.pc == CODE + 8
+
+
+def test_registers_go_to_memory_and_come_from_there(machine: Machine) -> None:
+    """In the CPU and out of it; `jump` keeps the floating point registers alone."""
+    block = RegisterBlock(memoryview(bytearray(RegisterBlock.SIZE)))
+    other = RegisterBlock(memoryview(bytearray(RegisterBlock.SIZE)))
+    space = machine.space("0f05 9c 58 0f05")
+    context = machine.context(space)
+    for i in range(16):
+        block.words[i] = 0x0101_0101_0101_0101 * (i + 1)
+    block.words[RegisterBlock.RSP] = STACK_TOP
+    block.words[RegisterBlock.IP] = CODE + 2
+    block.words[RegisterBlock.FLAGS] = Rflags.CF | Rflags.DF | Rflags.AC
+    block.words[RegisterBlock.FS_BASE], block.words[RegisterBlock.GS_BASE] = 0x1000, (1 << 64) - 8
+    names = [
+        "rdi",
+        "rsi",
+        "rbp",
+        "rbx",
+        "rdx",
+        "rcx",
+        "rax",
+        "rsp",
+        "r8",
+        "r9",
+        "r10",
+        "r11",
+        "r12",
+        "r13",
+        "r14",
+        "r15",
+        "rip",
+        "rflags",
+        "fs_base",
+        "gs_base",
+    ]
+    seen = []
+
+    def trap(exit_: Exit) -> PortableContext | None:
+        seen.append(exit_)
+        if len(seen) == 1:
+            context.restore(block, space)
+            context.save(other)
+            assert other.words == block.words
+            return context
+        context.save(other)
+        return None
+
+    machine.run(context, trap)
+    assert seen == [SYSCALL, SYSCALL]
+    general = context.general()
+    assert {name: other.words[i] for i, name in enumerate(names) if name != "rflags"} == {
+        name: getattr(general, name) for name in names if name != "rflags"
+    }
+    assert other.words[RegisterBlock.RAX] == block.words[RegisterBlock.FLAGS] | 0x202  # what pushfq saw
+    assert other.words[RegisterBlock.FLAGS] == block.words[RegisterBlock.FLAGS]
+    parked = machine.engine.context(space)
+    parked.restore(block, space)
+    parked.save(other)
+    assert other.words == block.words
+    parked.set_fp(FpRegs(mxcsr=0x9FC0))
+    parked.jump(CODE + 2, 1, 2, 3, 4, space)
+    assert parked.general() == GeneralRegs(rip=CODE + 2, rdi=1, rsi=2, fs_base=3, gs_base=4, rflags=0x202)
+    assert parked.fp().mxcsr == 0x9FC0

@@ -8,12 +8,12 @@ import struct
 from collections.abc import Sequence
 from dataclasses import fields
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from jacinth.machine.interface import AddressSpace
 from jacinth.machine.portable import cpu as layout
 from jacinth.machine.portable.paging import PageTable, Space, UnifiedView
-from jacinth.machine.x86_64 import DebugRegs, Dr6, Dr7, FpRegs, GeneralRegs, Rflags
+from jacinth.machine.x86_64 import DebugRegs, Dr6, Dr7, FpRegs, GeneralRegs, RegisterBlock, Rflags
 
 if TYPE_CHECKING:
     from jacinth.machine.portable.engine import PortableEngine
@@ -30,6 +30,16 @@ _RSI: Final = 6
 _RDI: Final = 7
 _RIP: Final = layout.RIP // 8
 _EFLAGS: Final = layout.EFLAGS // 8
+# The same flags as plain numbers of this module, which are found in a third of the time.
+_ARITHMETIC: Final = Rflags.ARITHMETIC
+_DF: Final = Rflags.DF
+_NOT_APART: Final = ~(Rflags.ARITHMETIC | Rflags.DF)
+_USER: Final = Rflags.USER
+_ON: Final = Rflags.ALWAYS | Rflags.IF
+_CC_SRC: Final = layout.CC_SRC // 8
+_CC: Final = layout.CC_OP // 8
+_CC_EFLAGS: Final = layout.CC_OP_EFLAGS | 1 << 32  # and the direction is up
+_CC_EFLAGS_DOWN: Final = layout.CC_OP_EFLAGS | (1 << 32) - 1 << 32
 _FS_BASE: Final = layout.FS_BASE // 8
 _GS_BASE: Final = layout.GS_BASE // 8
 
@@ -154,11 +164,12 @@ class PortableContext:
             words
         )
         registers = self._regs
+        self._engine.attend(self, pc=True)  # as long as the old one is there
         self._window(0, layout.GENERAL_END)[:] = self._engine.pristine[: layout.GENERAL_END]
         _SET_GENERAL(
             registers, 0, rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
         )
-        self.pc = rip
+        registers[_RIP] = rip
         flags = rflags & Rflags.USER | Rflags.ALWAYS | Rflags.IF
         # While guest code runs Unicorn keeps the arithmetic flags and the direction flag apart. It takes them from rflags where
         # it begins to, and puts them there where it leaves off: so both have them.
@@ -167,6 +178,71 @@ class PortableContext:
         _SET_CC_OP(registers, layout.CC_OP, layout.CC_OP_EFLAGS, -1 if flags & Rflags.DF else 1)
         registers[_FS_BASE] = fs
         registers[_GS_BASE] = gs
+
+    def save(self, block: RegisterBlock) -> None:
+        regs = self._regs
+        flags = regs[_EFLAGS]
+        if regs[_CC] == _CC_EFLAGS:
+            flags = flags & _NOT_APART | regs[_CC_SRC] & _ARITHMETIC
+        else:
+            flags = self._engine.cpu.lib.helper_read_eflags_x86_64(self._address())
+        words = block.words
+        if regs is self._own_regs:
+            block.first[:] = regs[7:4:-1]
+            block.second[:] = regs[3::-1]
+            block.numbered[:] = regs[8:16]
+            words[16] = regs[_RIP]
+        else:
+            engine = self._engine
+            block.first[:] = engine.env_first
+            block.second[:] = engine.env_second
+            block.numbered[:] = engine.env_numbered
+            words[16] = self.pc
+        words[7] = regs[_RSP]
+        words[17] = flags & _USER
+        words[18] = regs[_FS_BASE]
+        words[19] = regs[_GS_BASE]
+
+    def restore(self, block: RegisterBlock, aspace: AddressSpace) -> None:
+        self._aspace = cast(Space, aspace)  # one of ours
+        engine = self._engine
+        engine.attend(self, pc=True)
+        regs = self._regs
+        words = block.words
+        if regs is self._own_regs:
+            regs[7:4:-1] = block.first
+            regs[3::-1] = block.second
+            regs[8:16] = block.numbered
+        else:
+            engine.env_first[:] = block.first
+            engine.env_second[:] = block.second
+            engine.env_numbered[:] = block.numbered
+        regs[_RSP] = words[7]
+        regs[_RIP] = words[16]
+        flags = words[17] & _USER | _ON
+        regs[_EFLAGS] = flags
+        regs[_CC_SRC] = flags & _ARITHMETIC
+        regs[_CC] = _CC_EFLAGS_DOWN if flags & _DF else _CC_EFLAGS
+        regs[_FS_BASE] = words[18]
+        regs[_GS_BASE] = words[19]
+
+    def jump(self, pc: int, arg1: int, arg2: int, tp: int, abi_reg: int, aspace: AddressSpace) -> None:
+        self._aspace = cast(Space, aspace)
+        engine = self._engine
+        engine.attend(self, pc=True)
+        regs = self._regs
+        if regs is self._own_regs:
+            self._own[: layout.GENERAL_END] = engine.pristine[: layout.GENERAL_END]
+        else:
+            engine.env_general[:] = engine.pristine_general
+        regs[_RDI] = arg1
+        regs[_RSI] = arg2
+        regs[_RIP] = pc
+        regs[_EFLAGS] = _ON
+        regs[_CC_SRC] = 0
+        regs[_CC] = _CC_EFLAGS
+        regs[_FS_BASE] = tp
+        regs[_GS_BASE] = abi_reg
 
     @property
     def bases(self) -> tuple[int, int]:

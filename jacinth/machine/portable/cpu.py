@@ -15,6 +15,7 @@ import mmap
 import struct
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from jacinth.machine.memory import PAGE_SIZE, PhysicalMemory
@@ -31,6 +32,7 @@ RIP: Final = 128
 EFLAGS: Final = 136
 CC_SRC: Final = 152
 CC_OP: Final = 168
+HFLAGS: Final = 176  # u32, what translated code depends on
 FS_BASE: Final = 288
 GS_BASE: Final = 312
 GENERAL_END: Final = (
@@ -51,6 +53,12 @@ XMM_STRIDE: Final = 64
 
 TRANSLATIONS = 256 << 20  # bytes of translated code that Unicorn keeps; when they are full it starts again
 CC_OP_EFLAGS: Final = 1  # "the arithmetic flags are in cc_src"
+
+# A bit of hflags that means nothing at privilege level 3: code with it and code without it is translated, and found, apart.
+OTHER_VIEW: Final = 1 << 23  # HF_SMAP_MASK
+# Unicorn's translation look-aside buffers, for three kinds of access: ours uses the second one alone.
+_TLB_DESCRIPTION: Final = 696  # bytes
+_TLB_USER: Final = 1
 
 _CR0: Final = 1 << 31 | 1 << 16 | 1 << 5 | 1 << 4 | 1 << 1 | 1  # PG, WP, NE, ET, MP, PE
 _CR4: Final = 1 << 5 | 1 << 9 | 1 << 10 | 1 << 16 | 1 << 18  # PAE, OSFXSR, OSXMMEXCPT, FSGSBASE, OSXSAVE
@@ -87,6 +95,7 @@ class Cpu:
         self._boot()
         self._find_exception_fields()
         self._find_loop_fields()
+        self._find_tlbs()
         self._self_test()
         self._stop_between_blocks()
 
@@ -219,6 +228,54 @@ class Cpu:
         pointers = [i * 8 for i, quad in enumerate(quads) if quad == self.uc]
         env = self.env_address - self.cpu
         self.exception_index = max(i for i in pointers if i < env) - 8
+
+    def _find_tlbs(self) -> None:
+        """In order, from `dirty` on: three counters; three descriptions, which begin with the range of large pages, two times -1
+        for none, and end with a pointer; 8 bytes of padding; three times a mask and a pointer; 16 bytes; the registers.
+        """
+        structure, env = self.structure, self.env_address - self.cpu
+        masks = env - 64
+        first = masks - 8 - 3 * _TLB_DESCRIPTION
+        for i in range(3):
+            description = structure[first + i * _TLB_DESCRIPTION :][:_TLB_DESCRIPTION]
+            *large, pointer = struct.unpack_from(f"<QQ{_TLB_DESCRIPTION - 24}xQ", description)
+            mask, table = struct.unpack_from("<QQ", structure, masks + 16 * i)
+            if (
+                large != [2**64 - 1] * 2
+                or not pointer
+                or not table
+                or mask & 63
+                or not mask >> 6
+                or mask >> 32
+            ):
+                raise MachineError(
+                    "the translation buffers are not where they should be in this build of Unicorn"
+                )
+        self._tlb_dirty = first - 32
+
+        def neighbours(place: int, size: int) -> tuple[memoryview, memoryview, memoryview]:
+            """What lies there, what follows, and room for one of them."""
+            return structure[place:][:size], structure[place + size :][:size], memoryview(bytearray(size))
+
+        self._tlb = neighbours(first + _TLB_USER * _TLB_DESCRIPTION, _TLB_DESCRIPTION)
+        self._tlb_mask = neighbours(masks + 16 * _TLB_USER, 16)
+        self._clear_tlb = partial(self.lib.tlb_flush_by_mmuidx_x86_64, self.cpu, 1 << _TLB_USER)
+
+    def swap_tlbs(self) -> None:
+        """What the CPU knows of the page table, and what it knew before the last swap, change places. Flushes are of both."""
+        used, other, between = self._tlb
+        between[:] = used
+        used[:] = other
+        other[:] = between
+        used, other, between = self._tlb_mask
+        between[:] = used
+        used[:] = other
+        other[:] = between
+        self.structure[self._tlb_dirty] = 7
+
+    def clear_tlb(self) -> None:
+        """Forget what the CPU knows of the page table, but not what it knew before the last swap."""
+        self._clear_tlb()
 
     def _stop_between_blocks(self) -> None:
         """Let a request to stop be looked at where a block begins, and nowhere else.

@@ -24,7 +24,17 @@ from jacinth.machine.portable import cpu as layout
 from jacinth.machine.portable import unicorn_abi as abi
 from jacinth.machine.portable.context import PortableContext
 from jacinth.machine.portable.cpu import Cpu, MachineError
-from jacinth.machine.portable.paging import EXECUTE, READ, WRITE, FrameUses, PageTable, Space, UnifiedView
+from jacinth.machine.portable.paging import (
+    EXECUTE,
+    FRAME,
+    READ,
+    UNIFIED_SPLIT,
+    WRITE,
+    FrameUses,
+    PageTable,
+    Space,
+    UnifiedView,
+)
 from jacinth.machine.portable.ticker import Ticker
 from jacinth.machine.x86_64 import Dr6, Dr7, PageFaultCode, Rflags, Vector
 
@@ -36,6 +46,10 @@ _RIP: Final = layout.RIP // 8
 _EFLAGS: Final = layout.EFLAGS // 8
 _CR2: Final = layout.CR2 // 8
 _CR3: Final = layout.CR3 // 8
+_HFLAGS: Final = layout.HFLAGS // 8
+_OTHER_VIEW: Final = layout.OTHER_VIEW
+_TF: Final = Rflags.TF
+_FLAGS_APART: Final = ~(Rflags.ARITHMETIC | Rflags.DF)
 _Trap = Callable[[int, Exit], "PortableContext | None"]
 _GENERAL_PROTECTION: Final = CpuException(Vector.GP, 0)
 
@@ -78,6 +92,11 @@ class PortableEngine:
         self.env[_RIP] = 0
         self.state = cpu.state  # what a context takes along when it leaves the CPU
         self.pristine = bytes(cpu.state)
+        # Pieces of the registers that move together: rdi, rsi, rbp; rbx, rdx, rcx, rax; r8 to r15; all but floating point.
+        self.env_first, self.env_second = cpu.env[7:4:-1], cpu.env[3::-1]
+        self.env_numbered = cpu.env[8:16]
+        self.env_general = cpu.window[: layout.GENERAL_END]
+        self.pristine_general = self.pristine[: layout.GENERAL_END]
         self._ticker: Ticker | None = None  # measures slices; None where blocks are counted
         # Blocks run in the present `uc_emu_start`, and how many may run.
         self._budget = memoryview(bytearray(16)).cast("Q")
@@ -97,6 +116,10 @@ class PortableEngine:
         self._armed = False  # with breakpoints
         self._dr6 = cpu.dr // 8 + 6
         self._space: Space | None = None  # whose page table is loaded
+        # Restricted mode goes back and forth between a view of two page tables and one of the two. What the CPU knows of the
+        # one is kept while the other is loaded.
+        self._other: Space | None = None
+        self._view = 0  # OTHER_VIEW where an odd number of swaps has been made
         self.loaded: tuple[PageTable, ...] = ()  # the page tables that it is made of
         self._load_cr3 = partial(cpu.lib.cpu_x86_update_cr3_x86_64, cpu.env_address)
         self._started: PortableContext | None = None
@@ -106,7 +129,7 @@ class PortableEngine:
         self._kicked = False
         # Within a trap: what it did to the context it was called for.
         self._attention = False  # the address space or the pc changed: going on takes more than returning
-        self._in_syscall = False
+        self._in_syscall = 0  # within one: its length where that was asked for, 1 where not
         self._pc_written = False
         # Between a hook and its consequence.
         self._special = False  # one of the following is set
@@ -213,18 +236,36 @@ class PortableEngine:
         """The kernel changes the context's address space, or its *pc*."""
         if context is self._live:
             self._attention = True
-            if pc and self._in_syscall:
+            if pc and self._in_syscall and not self._pc_written:
+                self._measure()
                 self._pc_written = True
 
     def pc_in_syscall(self, context: PortableContext) -> int:
         """The pc after the syscall instruction that *context* is in; 0 if it is in none."""
         if not self._in_syscall or context is not self._live or self._pc_written:
             return 0
+        return int(self.env[_RIP]) + self._measure()
+
+    def _measure(self) -> int:
+        """The length of the syscall instruction at the pc, which prefixes may precede."""
+        if self._in_syscall > 1:
+            return self._in_syscall
         pc = self.env[_RIP]
-        for length in range(2, 16):  # prefixes may precede it
+        part = self.loaded[-1 if pc >= UNIFIED_SPLIT else 0]
+        leaf = part.leaves.get(pc >> 21)
+        if leaf is not None and pc & 0xFFF != 0xFFF:
+            place = leaf[pc >> 12 & 511] & FRAME | pc & 0xFFF
+            view = self.memory.view
+            if view[place] == 0x0F and view[place + 1] == 0x05:
+                self._in_syscall = 2
+                return 2
+        for length in range(3, 16):
             if self._code(pc + length - 2) == 0x0F and self._code(pc + length - 1) == 0x05:
-                return int(pc + length)
-        return int(pc + 2)
+                break
+        else:
+            length = 2
+        self._in_syscall = length
+        return length
 
     def _code(self, address: int) -> int:
         frame = self._space.translate(address) if self._space is not None else None
@@ -252,9 +293,9 @@ class PortableEngine:
 
     def unload(self, space: Space | None) -> None:
         """The address space is about to go; put the empty one in its place."""
-        loaded = self._space
-        if loaded is not None and space is not None and (space is loaded or space in loaded.parts):
-            self._space = None
+        if space is not None and (space in (self._space, self._other) or space in self.loaded):
+            self._space = self._other = None
+            self._view = 0
             self.loaded = ()
             self.cpu.load_cr3(self.cpu.null_cr3)
 
@@ -284,16 +325,36 @@ class PortableEngine:
             self._live = context
         space = context._aspace
         if space is not self._space:
-            if not space.cr3:
-                raise ValueError("the context's address space is closed")
-            self._space = space
-            self.loaded = space.parts
-            self._load_cr3(space.cr3)
-        else:
-            self.env[_CR3] = space.cr3  # the context's copy may be of another space
+            self._load_space(space)
+        env = self.env
+        env[_CR3] = space.cr3  # the context's copy may be of another space
+        if env[_HFLAGS] & _OTHER_VIEW != self._view:
+            env[_HFLAGS] ^= _OTHER_VIEW
         if context.armed:
             self._arm(context)
         self._attention = False
+
+    def _load_space(self, space: Space) -> None:
+        """Put the address space into the CPU, but for cr3."""
+        if not space.cr3:
+            raise ValueError("the context's address space is closed")
+        last = self._space
+        if space is self._other:
+            self.cpu.swap_tlbs()
+            self._view ^= _OTHER_VIEW
+            self._other = last
+        elif last is not None and (last in space.parts or space in last.parts):
+            self.cpu.swap_tlbs()
+            self.cpu.clear_tlb()
+            self._view ^= _OTHER_VIEW
+            self._other = last
+            self.loaded = last.parts if space in last.parts else space.parts
+        else:
+            self._other = None
+            self._view = 0
+            self.loaded = space.parts
+            self._load_cr3(space.cr3)
+        self._space = space
 
     def _arm(self, context: PortableContext) -> None:
         debug = context.debug()
@@ -376,12 +437,17 @@ class PortableEngine:
 
     def _on_syscall(self) -> None:
         try:
-            self._in_syscall = True
+            self._in_syscall = 1
             following = self._trap(0, SYSCALL)
-            self._in_syscall = False
             # A context that the trap closed is live no more, so None may be both.
-            if following is not None and following is self._live and not self._attention:
+            if (
+                following is not None
+                and following is self._live
+                and (not self._attention or self._go_on_elsewhere(following))
+            ):
+                self._in_syscall = 0
                 return
+            self._in_syscall = 0
             self._pc = self.env[_RIP]
             self._special = True
             if following is None:
@@ -394,9 +460,30 @@ class PortableEngine:
             self._structure[self._exit_request] = 1  # _interrupt_after_block, for speed
             self._words[self._exception_index] = _FINISH
         except BaseException as error:
-            self._in_syscall = False
+            self._in_syscall = 0
             self._pc = self.env[_RIP]
             self._fail(error)
+
+    def _go_on_elsewhere(self, context: PortableContext) -> bool:
+        """The trap has given the context that is in a syscall another pc or address space, other registers too: restricted mode.
+        Let it go on there at once, and answer False where that takes more.
+        """
+        env = self.env
+        flags = env[_EFLAGS]
+        if flags & _TF or self._armed or context.armed or context.step_pending or self._kicked:
+            return False
+        env[_EFLAGS] = flags & _FLAGS_APART  # as they are while guest code runs
+        if self._pc_written:
+            self._pc_written = False
+            env[_RIP] = env[_RIP] - self._in_syscall & 0xFFFF_FFFF_FFFF_FFFF  # Unicorn is about to add it
+        space = context._aspace
+        if space is not self._space:
+            self._load_space(space)
+            env[_CR3] = space.cr3
+        if env[_HFLAGS] & _OTHER_VIEW != self._view:
+            env[_HFLAGS] ^= _OTHER_VIEW
+        self._attention = False
+        return True
 
     def _interrupt_after_block(self) -> None:
         """Let the interrupt hook be called with our vector as soon as the block that runs is done."""

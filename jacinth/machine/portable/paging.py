@@ -43,7 +43,7 @@ _ASKED_BOTH: Final = _ASKED_WRITE | _ASKED_EXECUTE
 NX: Final = 1 << 63
 _PAGE: Final = PRESENT | _USER | _TOUCHED | _MAPPED
 _TABLE: Final = PRESENT | WRITABLE | _USER | 0x20
-_FRAME: Final = 0x000F_FFFF_FFFF_F000
+FRAME: Final = 0x000F_FFFF_FFFF_F000
 
 # Access -> the bits of a page table entry. The processor knows no page that can be written or executed, but
 # not read.
@@ -125,7 +125,7 @@ class FrameUses:
 
     def remove(self, entry: int) -> None:
         """The entry is about to go."""
-        frame = (entry & _FRAME) >> 12
+        frame = (entry & FRAME) >> 12
         if entry & _ASKED_WRITE:
             self.writers[frame] -= 1
         if entry & _ASKED_EXECUTE:
@@ -155,7 +155,7 @@ class PageTable:
         self._uses.opened(self)
         self._top = _Table(engine.memory)
         self.cr3 = self._top.frame << 12
-        self._leaves: dict[int, memoryview] = {}  # address >> 21 -> the page table's entries
+        self.leaves: dict[int, memoryview] = {}  # address >> 21 -> the page table's entries
         self._views: list[UnifiedView] = []
         # What it is made of. While these are `engine.loaded`, translations of theirs may be in the CPU.
         self.parts = (self,)
@@ -167,7 +167,7 @@ class PageTable:
             frame = frames[0]
             if not 0 <= frame < self._frames:
                 raise ValueError(f"frame {frame} is beyond the physical memory")
-            leaf = self._leaves.get(address >> 21) or self._add_leaf(address >> 21)
+            leaf = self.leaves.get(address >> 21) or self._add_leaf(address >> 21)
             index = address >> 12 & 511
             old = leaf[index]
             if old & _ASKED_BOTH:
@@ -191,7 +191,7 @@ class PageTable:
             here = address + done * PAGE_SIZE
             index = here >> 12 & 511
             count = min(512 - index, len(frames) - done)
-            leaf = self._leaves.get(here >> 21) or self._add_leaf(here >> 21)
+            leaf = self.leaves.get(here >> 21) or self._add_leaf(here >> 21)
             part = leaf[index : index + count]
             replaced = self._release(part) or replaced
             entries = self._uses.add_all(frames[done : done + count], access)
@@ -205,7 +205,7 @@ class PageTable:
         uses, bits = self._uses, _BITS[access]
         touched = False
         for key, start, stop in self._ranges(address, pages):
-            leaf = self._leaves[key]
+            leaf = self.leaves[key]
             for index in range(start, stop):
                 old = leaf[index]
                 if old:
@@ -213,8 +213,8 @@ class PageTable:
                     if old & _ASKED_BOTH:
                         uses.remove(old)
                     if access & _CHANGES:
-                        bits = uses.add((old & _FRAME) >> 12, access)
-                    leaf[index] = old & _FRAME | bits
+                        bits = uses.add((old & FRAME) >> 12, access)
+                    leaf[index] = old & FRAME | bits
         if touched and self in self.engine.loaded:
             self._flush(address, pages)
 
@@ -222,7 +222,7 @@ class PageTable:
         """See interface.AddressSpace."""
         touched = False
         for key, start, stop in self._ranges(address, pages):
-            leaf = self._leaves[key]
+            leaf = self.leaves[key]
             part = leaf[start:stop]
             if self._release(part):
                 touched = True
@@ -248,7 +248,7 @@ class PageTable:
         if self._views:
             raise ValueError("the address space is part of a unified view")
         self.engine.unload(self)
-        for key, leaf in list(self._leaves.items()):
+        for key, leaf in list(self.leaves.items()):
             self._release(leaf)
             self._drop_leaf(key)
         self._uses.closed(self)
@@ -259,15 +259,15 @@ class PageTable:
 
     def translate(self, address: int) -> int | None:
         """The frame that is mapped at *address*, if any."""
-        leaf = self._leaves.get(address >> 21)
+        leaf = self.leaves.get(address >> 21)
         entry = leaf[address >> 12 & 511] if leaf else 0
-        return (entry & _FRAME) >> 12 if entry else None
+        return (entry & FRAME) >> 12 if entry else None
 
     def flip(self, address: int, access: int, both: bool) -> bool:
         """After a fault of *access* on a page asked for with WRITE and EXECUTE: give it the access, and
         take the other away unless *both*. False if it is no such page, so that the fault is the
         kernel's."""
-        leaf = self._leaves.get(address >> 21)
+        leaf = self.leaves.get(address >> 21)
         entry = leaf[address >> 12 & 511] if leaf else 0
         if leaf is None or entry & _ASKED_BOTH != _ASKED_BOTH:
             return False
@@ -278,7 +278,7 @@ class PageTable:
         else:
             entry &= ~(WRITABLE | NX)
         if access == EXECUTE and self._memory.drop_code is not None:
-            self._memory.drop_code((entry & _FRAME) >> 12)
+            self._memory.drop_code((entry & FRAME) >> 12)
         leaf[address >> 12 & 511] = entry
         self.engine.flush_page(address)
         return True
@@ -286,9 +286,9 @@ class PageTable:
     def notice_stores(self, frame: int) -> None:
         """Where the frame is writable let it be executable too, so that Unicorn notices when its code
         changes."""
-        for key, leaf in self._leaves.items():
+        for key, leaf in self.leaves.items():
             for index, entry in enumerate(leaf.tolist()):
-                if (entry & _FRAME) >> 12 == frame and entry & _ASKED_WRITE:
+                if (entry & FRAME) >> 12 == frame and entry & _ASKED_WRITE:
                     leaf[index] = (entry | WRITABLE) & ~NX
                     if self in self.engine.loaded:
                         self.engine.flush_page(key << 21 | index << 12)
@@ -310,7 +310,7 @@ class PageTable:
             table = child
         frame = self._memory.allocate_table()
         leaf = _entries(self._memory, frame)
-        self._leaves[key] = leaf
+        self.leaves[key] = leaf
         table.entries[key & 511] = frame << 12 | _TABLE
         return leaf
 
@@ -318,8 +318,8 @@ class PageTable:
         """Free the page table at key << 21, and the tables above it that are empty then."""
         upper = self._top.children[key >> 18]
         directory = upper.children[key >> 9 & 511]
-        self._leaves.pop(key).release()
-        self._memory.free_table((directory.entries[key & 511] & _FRAME) >> 12)
+        self.leaves.pop(key).release()
+        self._memory.free_table((directory.entries[key & 511] & FRAME) >> 12)
         directory.entries[key & 511] = 0
         if directory.entries.tobytes() != _ZERO:
             return
@@ -345,12 +345,12 @@ class PageTable:
         if pages <= 0:
             return []
         keys: Sequence[int] = range(first >> 9, (last >> 9) + 1)
-        if len(keys) > len(self._leaves):
-            keys = sorted(key for key in self._leaves if first >> 9 <= key <= last >> 9)
+        if len(keys) > len(self.leaves):
+            keys = sorted(key for key in self.leaves if first >> 9 <= key <= last >> 9)
         return [
             (key, first & 511 if key == first >> 9 else 0, (last & 511) + 1 if key == last >> 9 else 512)
             for key in keys
-            if key in self._leaves
+            if key in self.leaves
         ]
 
     def _flush(self, address: int, pages: int) -> None:

@@ -104,6 +104,7 @@ def load() -> Any:
         ("cpu_x86_cpuid_x86_64", None, (c_void_p, c_uint32, c_uint32, *[POINTER(c_uint32)] * 4)),
         ("helper_read_eflags_x86_64", c_uint64, (c_void_p,)),
         ("helper_set_dr_x86_64", None, (c_void_p, c_int, c_uint64)),
+        ("tlb_flush_by_mmuidx_x86_64", None, (c_void_p, c_uint)),
         ("tlb_flush_page_x86_64", None, (c_void_p, c_uint64)),
         ("tlb_flush_x86_64", None, (c_void_p,)),
         ("tb_invalidate_phys_range_x86_64", None, (uc, c_uint64, c_uint64)),
