@@ -117,7 +117,9 @@ class Kernel:
         self.observers: list[KernelObserver] = []
         self.console: Callable[[bytes], None] = _write_stderr
         self.debuglog = DebugLog(self)
-        self.performance_scales: dict[int, tuple[int, int]] = {}  # of CPUs, as somebody has set them
+        # Of CPUs, as somebody has set them: how fast they are, and between which rates they may be.
+        self.performance_scales: dict[int, tuple[int, int]] = {}
+        self.performance_limits: dict[int, tuple[int, int]] = {}
         self.resources: dict[
             ResourceDispatcher, None
         ] = {}  # all there are, for those that are to be exclusive

@@ -36,6 +36,12 @@ if TYPE_CHECKING:
 
 _DISCIPLINES: Final = ZX_PROFILE_INFO_FLAG_PRIORITY | ZX_PROFILE_INFO_FLAG_DEADLINE
 _OF_THREADS: Final = _DISCIPLINES | ZX_PROFILE_INFO_FLAG_CPU_MASK
+_ALL: Final = (
+    _OF_THREADS
+    | ZX_PROFILE_INFO_FLAG_NO_INHERIT
+    | ZX_PROFILE_INFO_FLAG_CRITICAL
+    | ZX_PROFILE_INFO_FLAG_MEMORY_PRIORITY
+)
 _WITH_DISCIPLINE: Final = _OF_THREADS | ZX_PROFILE_INFO_FLAG_NO_INHERIT | ZX_PROFILE_INFO_FLAG_CRITICAL
 
 
@@ -55,7 +61,9 @@ class ProfileDispatcher(SoloDispatcher):
     def create(cls, kernel: Kernel, info: zx_profile_info_t) -> ProfileDispatcher:
         """INVALID_ARGS for flags that ask for nothing, or do not go together, and for values out of range."""
         flags = info.flags
-        if not flags & (_OF_THREADS | ZX_PROFILE_INFO_FLAG_MEMORY_PRIORITY):
+        if flags & ~_ALL or not flags & (_OF_THREADS | ZX_PROFILE_INFO_FLAG_MEMORY_PRIORITY):
+            raise ZxError(Status.INVALID_ARGS)
+        if flags & ZX_PROFILE_INFO_FLAG_CRITICAL and not flags & ZX_PROFILE_INFO_FLAG_DEADLINE:
             raise ZxError(Status.INVALID_ARGS)
         if flags & ZX_PROFILE_INFO_FLAG_MEMORY_PRIORITY:
             if flags & _OF_THREADS or info.priority not in (ZX_PRIORITY_DEFAULT, ZX_PRIORITY_HIGH):
@@ -83,7 +91,7 @@ def _is_discipline(info: zx_profile_info_t) -> bool:
         return False
     if flags & ZX_PROFILE_INFO_FLAG_PRIORITY:
         in_range: bool = ZX_PRIORITY_LOWEST <= info.priority <= ZX_PRIORITY_HIGHEST
-        return in_range and not flags & ZX_PROFILE_INFO_FLAG_CRITICAL
+        return in_range
     if flags & ZX_PROFILE_INFO_FLAG_NO_INHERIT:
         return False
     params = info.deadline_params

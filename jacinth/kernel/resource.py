@@ -4,7 +4,8 @@ Each is the right to a range of what its kind counts: physical addresses, interr
 functions of the kernel. The root's is to all kinds, that of a ranged root, without base and size, to all of one. An exclusive
 resource has its range alone.
 
-Source: zircon/kernel/object/resource_dispatcher.cc, resource.cc.
+Source: zircon/kernel/object/{resource_dispatcher,resource}.rs; for the root, which the newest kernel has not any more,
+docs/reference/syscalls/resource_create.md and the sources of 2023.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from jacinth.abi import (
     ZX_RSRC_KIND_IRQ,
     ZX_RSRC_KIND_MMIO,
     ZX_RSRC_KIND_ROOT,
-    ZX_RSRC_KIND_SMC,
     ZX_RSRC_KIND_SYSTEM,
     ZX_RSRC_SYSTEM_COUNT,
     Status,
@@ -33,13 +33,12 @@ if TYPE_CHECKING:
 
 _PAGE: Final = 4096
 
-# How much of each kind there is to give away.
+# What there is of each kind to give away. Services of the firmware are ARM's: there is no such kind on x86-64.
 _EXTENT: Final = {
-    ZX_RSRC_KIND_MMIO: 1 << 52,  # bytes of physical addresses of x86-64
-    ZX_RSRC_KIND_IRQ: 256,  # vectors
-    ZX_RSRC_KIND_IOPORT: 1 << 16,
-    ZX_RSRC_KIND_SMC: 1 << 6,  # service call numbers
-    ZX_RSRC_KIND_SYSTEM: ZX_RSRC_SYSTEM_COUNT,
+    ZX_RSRC_KIND_MMIO: range(1 << 52),  # bytes of physical addresses of x86-64
+    ZX_RSRC_KIND_IRQ: range(32, 256),  # vectors; those below are exceptions of the CPU
+    ZX_RSRC_KIND_IOPORT: range(0xFFFF),  # the last port is nobody's
+    ZX_RSRC_KIND_SYSTEM: range(ZX_RSRC_SYSTEM_COUNT),
 }
 
 
@@ -62,32 +61,41 @@ class ResourceDispatcher(SoloDispatcher):
         self._name = name
         kernel.resources[self] = None
 
-    @classmethod
-    def create(
-        cls, parent: ResourceDispatcher, kind: int, flags: int, base: int, size: int, name: bytes
-    ) -> ResourceDispatcher:
-        """A part of *parent*.
+    def check_part(self, kind: int, flags: int, base: int, size: int) -> None:
+        """Whether somebody who has this one may make a part of it, *base* + *size* being within 64 bits.
 
-        Errors, in order: INVALID_ARGS kind, flags; ACCESS_DENIED what the parent has no right to; INVALID_ARGS where the parent
-        is no root, and one of both is exclusive; the root with a range; an empty range; NOT_FOUND more than there is, what
-        another one has exclusively, or an exclusive one where another one is.
+        Errors, in order: INVALID_ARGS kind, flags; ACCESS_DENIED what this one has no right to; INVALID_ARGS where this one is no
+        root, and one of both is exclusive.
         """
         if kind >= ZX_RSRC_KIND_COUNT or flags & ~ZX_RSRC_FLAG_EXCLUSIVE:
             raise ZxError(Status.INVALID_ARGS)
         try:
-            parent.require(kind, base, size)
+            self.require(kind, base, size, whole_pages=False)
         except ZxError:
             raise ZxError(Status.ACCESS_DENIED) from None
-        if not parent.is_root_of(kind) and (parent.flags | flags) & ZX_RSRC_FLAG_EXCLUSIVE:
+        if not self.is_root_of(kind) and (self.flags | flags) & ZX_RSRC_FLAG_EXCLUSIVE:
             raise ZxError(Status.INVALID_ARGS)
+
+    @classmethod
+    def create(
+        cls, parent: ResourceDispatcher, kind: int, flags: int, base: int, size: int, name: bytes
+    ) -> ResourceDispatcher:
+        """A part of *parent*, as `check_part` allows it.
+
+        Errors, in order: INVALID_ARGS the root with a range; BAD_STATE a kind that this machine has not; INVALID_ARGS an empty
+        range; NOT_FOUND more than there is, what another one has exclusively, or an exclusive one where another one is.
+        """
         kernel = parent.kernel
         if kind == ZX_RSRC_KIND_ROOT:
             if base or size:
                 raise ZxError(Status.INVALID_ARGS)
         else:
+            extent = _EXTENT.get(kind)
+            if extent is None:
+                raise ZxError(Status.BAD_STATE)
             if not size:
                 raise ZxError(Status.INVALID_ARGS)
-            if base + size > _EXTENT[kind]:
+            if base < extent.start or base + size > extent.stop:
                 raise ZxError(Status.NOT_FOUND)
             for other in kernel.resources:
                 exclusive = (other.flags | flags) & ZX_RSRC_FLAG_EXCLUSIVE
@@ -103,20 +111,21 @@ class ResourceDispatcher(SoloDispatcher):
         """Whether it is the right to all of a kind."""
         return self.kind == ZX_RSRC_KIND_ROOT or (self.kind == kind and not self.base and not self.size)
 
-    def require(self, kind: int, base: int, size: int = 1) -> None:
-        """Whether this gives the right to a range of a kind.
+    def require(self, kind: int, base: int, size: int = 1, *, whole_pages: bool = True) -> None:
+        """Whether this gives the right to a range of a kind: with *whole_pages*, to all of each page of registers that it has a
+        part of, since nothing smaller can be mapped.
 
         Errors, in order: of a root ACCESS_DENIED physical memory, which belongs to nobody; WRONG_TYPE another kind;
         OUT_OF_RANGE.
         """
         if self.is_root_of(kind):
-            if kind == ZX_RSRC_KIND_MMIO and base < self.kernel.memory.size:
+            if kind == ZX_RSRC_KIND_MMIO and base & -_PAGE < self.kernel.memory.size:
                 raise ZxError(Status.ACCESS_DENIED)
             return
         if self.kind != kind:
             raise ZxError(Status.WRONG_TYPE)
         own_base, own_end = self.base, self.base + self.size
-        if kind == ZX_RSRC_KIND_MMIO:  # nothing smaller than a page can be mapped
+        if kind == ZX_RSRC_KIND_MMIO and whole_pages:
             own_base, own_end = own_base & -_PAGE, (own_end + _PAGE - 1) & -_PAGE
         if not (size and own_base <= base and base + size <= own_end):
             raise ZxError(Status.OUT_OF_RANGE)

@@ -94,9 +94,9 @@ def zx_interrupt_destroy(call: Call, handle: int) -> None:
 def zx_msi_allocate(call: Call, handle: int, count: int, out_allocation: HandleOut) -> None:
     """Set interrupts aside that devices send as messages: NOT_SUPPORTED, nothing in this machine can receive them.
 
-    Errors, in order: BAD_HANDLE, WRONG_TYPE, OUT_OF_RANGE handle, which must be ZX_RSRC_SYSTEM_MSI_BASE; NOT_SUPPORTED.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE handle, which must be ZX_RSRC_SYSTEM_MSI_BASE itself; NOT_SUPPORTED.
     """
-    call.dispatcher(handle, ResourceDispatcher, 0).require(ZX_RSRC_KIND_SYSTEM, ZX_RSRC_SYSTEM_MSI_BASE)
+    call.dispatcher(handle, ResourceDispatcher, 0).require_base(ZX_RSRC_KIND_SYSTEM, ZX_RSRC_SYSTEM_MSI_BASE)
     raise ZxError(Status.NOT_SUPPORTED)
 
 

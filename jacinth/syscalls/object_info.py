@@ -431,9 +431,9 @@ def _resource(call: Call, value: int) -> Record:
 
 
 def _check_info_resource(call: Call, value: int) -> None:
-    """Statistics of the machine are for who has the root resource or ZX_RSRC_SYSTEM_INFO_BASE."""
+    """Statistics of the machine are for who has the root resource or ZX_RSRC_SYSTEM_INFO_BASE: WRONG_TYPE, OUT_OF_RANGE."""
     resource = call.dispatcher(value, ResourceDispatcher, 0)
-    resource.require_base(abi.ZX_RSRC_KIND_SYSTEM, abi.ZX_RSRC_SYSTEM_INFO_BASE)
+    resource.require(abi.ZX_RSRC_KIND_SYSTEM, abi.ZX_RSRC_SYSTEM_INFO_BASE)
 
 
 @_topic(abi.ZX_INFO_KMEM_STATS)
@@ -505,6 +505,5 @@ def _memory_stall(call: Call, value: int) -> Record:
 @_topic(abi.ZX_INFO_POWER_DOMAINS)
 def _power_domains(call: Call, value: int) -> Sequence[Record]:
     """There are none."""
-    resource = call.dispatcher(value, ResourceDispatcher, 0)
-    resource.require(abi.ZX_RSRC_KIND_SYSTEM, abi.ZX_RSRC_SYSTEM_CPU_BASE)
+    _check_info_resource(call, value)
     return []

@@ -1,6 +1,6 @@
 """`zx_profile_create`, `zx_object_set_profile`, `zx_sampler_*`.
 
-Source: docs/reference/syscalls/{profile_create,object_set_profile}.md; order from lib/syscalls/profile.cc.
+Source: docs/reference/syscalls/{profile_create,object_set_profile,sampler_*}.md; order from lib/syscalls/{profile,sampler}.rs.
 """
 
 from __future__ import annotations
@@ -27,14 +27,19 @@ from jacinth.syscalls.door import Call, HandleOut, UserIn, UserOut, syscall
 def zx_profile_create(call: Call, profile_rsrc: int, options: int, profile: UserIn, out: HandleOut) -> None:
     """Make a profile.
 
-    Errors, in order: ACCESS_DENIED policy; INVALID_ARGS options; BAD_HANDLE, WRONG_TYPE, OUT_OF_RANGE profile_rsrc, which must be
-    ZX_RSRC_SYSTEM_PROFILE_BASE; INVALID_ARGS profile.
+    Errors, in order: ACCESS_DENIED policy; INVALID_ARGS options; BAD_HANDLE; ACCESS_DENIED anything else than
+    ZX_RSRC_SYSTEM_PROFILE_BASE itself; INVALID_ARGS profile.
     """
     call.check_policy(ZX_POL_NEW_PROFILE)
     if options != 0:
         raise ZxError(Status.INVALID_ARGS)
-    resource = call.dispatcher(profile_rsrc, ResourceDispatcher, 0)
-    resource.require(ZX_RSRC_KIND_SYSTEM, ZX_RSRC_SYSTEM_PROFILE_BASE)
+    resource = call.handle(profile_rsrc).object
+    if not isinstance(resource, ResourceDispatcher):
+        raise ZxError(Status.ACCESS_DENIED)
+    try:
+        resource.require_base(ZX_RSRC_KIND_SYSTEM, ZX_RSRC_SYSTEM_PROFILE_BASE)
+    except ZxError:
+        raise ZxError(Status.ACCESS_DENIED) from None
     out.make(ProfileDispatcher.create(call.kernel, profile.read_struct(zx_profile_info_t)))
 
 
@@ -43,9 +48,11 @@ def zx_object_set_profile(call: Call, handle: int, profile: int, options: int) -
     """Apply a profile to a thread or an address region.
 
     Rights: APPLY_PROFILE on profile; on handle MANAGE_THREAD of a thread, OP_CHILDREN of a region.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED profile; BAD_HANDLE handle; ACCESS_DENIED; BAD_STATE a dead thread, a
-    destroyed region; WRONG_TYPE anything else.
+    Errors, in order: INVALID_ARGS options; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED profile; BAD_HANDLE handle; ACCESS_DENIED;
+    BAD_STATE a dead thread, a destroyed region; WRONG_TYPE anything else.
     """
+    if options != 0:
+        raise ZxError(Status.INVALID_ARGS)
     applied = call.dispatcher(profile, ProfileDispatcher, ZX_RIGHT_APPLY_PROFILE)
     target = call.handle(handle)
     if isinstance(target.object, ThreadDispatcher):
@@ -62,7 +69,12 @@ def zx_object_set_profile(call: Call, handle: int, profile: int, options: int) -
 def zx_sampler_create(
     call: Call, rsrc: int, options: int, config: UserIn, per_cpu_buffers: HandleOut
 ) -> None:
-    """Sample what threads run: NOT_SUPPORTED, as in every kernel that was built without the experiment."""
+    """Sample what threads run: NOT_SUPPORTED, as in every kernel that was built without the experiment.
+
+    Errors, in order: INVALID_ARGS options; NOT_SUPPORTED.
+    """
+    if options != 0:
+        raise ZxError(Status.INVALID_ARGS)
     raise ZxError(Status.NOT_SUPPORTED)
 
 

@@ -1,9 +1,11 @@
 """`zx_resource_create`, and the calls about ports and firmware, which this machine has not.
 
-Source: docs/reference/syscalls/{resource_create,ioports_*,smc_call}.md; order from lib/syscalls/{resource,ddk}.cc.
+Source: docs/reference/syscalls/{resource_create,ioports_*,smc_call}.md; order from lib/syscalls/{resource,smc}.rs, driver.cc.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 from jacinth.abi import (
     ZX_MAX_NAME_LEN,
@@ -17,7 +19,8 @@ from jacinth.abi import (
 from jacinth.kernel.resource import ResourceDispatcher
 from jacinth.syscalls.door import Call, HandleOut, UserIn, UserOut, syscall
 
-_KIND_MASK = 0xFFFF
+_KIND_MASK: Final = 0xFFFF
+_PORTS: Final = 1 << 16
 
 
 @syscall
@@ -34,19 +37,23 @@ def zx_resource_create(
     """Make a resource that is a part of another one: *size* units from *base* on. *options* are a kind and flags.
 
     Rights: WRITE on parent_rsrc.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED parent_rsrc; INVALID_ARGS name; those of ResourceDispatcher.create.
+    Errors, in order: INVALID_ARGS a range beyond 64 bits; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED parent_rsrc; those of
+    ResourceDispatcher.check_part; INVALID_ARGS name; those of ResourceDispatcher.create.
     """
+    if base + size >= 1 << 64:
+        raise ZxError(Status.INVALID_ARGS)
     parent = call.dispatcher(parent_rsrc, ResourceDispatcher, ZX_RIGHT_WRITE)
-    flags = options & 0xFFFF_0000
+    kind, flags = options & _KIND_MASK, options & ~_KIND_MASK
+    parent.check_part(kind, flags, base, size)
     text = name.read(min(name_size, ZX_MAX_NAME_LEN - 1)).partition(b"\0")[0]
-    resource_out.make(ResourceDispatcher.create(parent, options & _KIND_MASK, flags, base, size, text))
+    resource_out.make(ResourceDispatcher.create(parent, kind, flags, base, size, text))
 
 
 @syscall
 def zx_ioports_request(call: Call, resource: int, io_addr: int, len: int) -> None:
     """Let the process use ports of the CPU: NOT_SUPPORTED, there are none.
 
-    Errors, in order: BAD_HANDLE, WRONG_TYPE, OUT_OF_RANGE resource; NOT_SUPPORTED.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, OUT_OF_RANGE resource; INVALID_ARGS ports beyond the last one; NOT_SUPPORTED.
     """
     _ioports(call, resource, io_addr, len)
 
@@ -59,6 +66,8 @@ def zx_ioports_release(call: Call, resource: int, io_addr: int, len: int) -> Non
 
 def _ioports(call: Call, resource: int, io_addr: int, size: int) -> None:
     call.dispatcher(resource, ResourceDispatcher, 0).require(ZX_RSRC_KIND_IOPORT, io_addr, size)
+    if io_addr + size > _PORTS:
+        raise ZxError(Status.INVALID_ARGS)
     raise ZxError(Status.NOT_SUPPORTED)
 
 

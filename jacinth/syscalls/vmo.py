@@ -93,12 +93,14 @@ def zx_vmo_create_contiguous(call: Call, bti: int, size: int, alignment_log2: in
 def zx_vmo_create_physical(call: Call, resource: int, paddr: int, size: int, out: HandleOut) -> None:
     """Make a VMO of a device's registers: NOT_SUPPORTED, there are no devices.
 
-    Errors, in order: ACCESS_DENIED policy; BAD_HANDLE, WRONG_TYPE, OUT_OF_RANGE resource, or of a root ACCESS_DENIED memory;
-    INVALID_ARGS no size, or not at a page; NOT_SUPPORTED.
+    Errors, in order: INVALID_ARGS no size, or a part of a page; ACCESS_DENIED policy; BAD_HANDLE, WRONG_TYPE, OUT_OF_RANGE
+    resource, or of a root ACCESS_DENIED memory; INVALID_ARGS not at a page; NOT_SUPPORTED.
     """
+    if not size or size & PAGE_MASK:
+        raise ZxError(Status.INVALID_ARGS)
     call.check_policy(ZX_POL_NEW_VMO)
     call.dispatcher(resource, ResourceDispatcher, 0).require(ZX_RSRC_KIND_MMIO, paddr, size)
-    if not size or paddr & PAGE_MASK:
+    if paddr & PAGE_MASK:
         raise ZxError(Status.INVALID_ARGS)
     raise ZxError(Status.NOT_SUPPORTED)
 

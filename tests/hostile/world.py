@@ -573,7 +573,7 @@ RECIPES: dict[str, Callable[[World], dict[str, int]]] = {
     "zx_system_watch_memory_stall": lambda w: {"threshold": 1, "window": 1},
     "zx_system_get_performance_info": lambda w: {"topic": 1, "count": 1},
     "zx_system_set_performance_info": lambda w: {"topic": 1, "count": 1, "info": w.put(9, _SCALE.pack())},
-    "zx_resource_create": lambda w: {"options": ZX_RSRC_KIND_IRQ, "base": 1, "size": 1, "name_size": 8},
+    "zx_resource_create": lambda w: {"options": ZX_RSRC_KIND_IRQ, "base": 33, "size": 1, "name_size": 8},
     "zx_vmar_allocate": lambda w: {"options": ZX_VM_CAN_MAP_READ, "size": PAGE},
     "zx_vmar_map": lambda w: {"options": ZX_VM_PERM_READ, "len": PAGE},
     "zx_vmar_map_clock": lambda w: {

@@ -8,19 +8,26 @@ import pytest
 
 from jacinth import Kernel, Resource, ResourceKind, Vmo
 from jacinth.abi import (
+    BY_NAME,
     ZX_CPU_DEFAULT_PERF_SCALE,
+    ZX_CPU_PERF_LIMIT,
+    ZX_CPU_PERF_LIMIT_TYPE_POWER,
+    ZX_CPU_PERF_LIMIT_TYPE_RATE,
     ZX_CPU_PERF_SCALE,
     ZX_DEFAULT_SYSTEM_EVENT_LOW_MEMORY_RIGHTS,
     ZX_ERR_ACCESS_DENIED,
     ZX_ERR_BAD_HANDLE,
     ZX_ERR_BAD_STATE,
     ZX_ERR_INVALID_ARGS,
+    ZX_ERR_NOT_FOUND,
     ZX_ERR_NOT_SUPPORTED,
     ZX_ERR_OUT_OF_RANGE,
     ZX_ERR_WRONG_TYPE,
     ZX_EVENT_SIGNALED,
     ZX_OK,
     ZX_RIGHT_MANAGE_PROCESS,
+    ZX_RIGHT_READ,
+    ZX_RIGHT_WRITE,
     ZX_RSRC_SYSTEM_CPU_BASE,
     ZX_RSRC_SYSTEM_POWER_BASE,
     ZX_RSRC_SYSTEM_STALL_BASE,
@@ -31,9 +38,16 @@ from jacinth.abi import (
     ZX_SYSTEM_EVENT_OUT_OF_MEMORY,
     ZX_SYSTEM_MEMORY_STALL_FULL,
     ZX_SYSTEM_MEMORY_STALL_SOME,
+    ZX_SYSTEM_SUSPEND_OPTION_REPORT_ONLY,
+    ZX_TIME_INFINITE,
+    zx_cpu_perf_limit_t,
     zx_cpu_performance_info_t,
     zx_cpu_performance_scale_t,
+    zx_cpu_set_t,
+    zx_processor_power_domain_t,
+    zx_processor_power_level_t,
 )
+from jacinth.syscalls.door import TRAPS
 from tests.tasks.conftest import Calls
 
 shows = pytest.mark.shows
@@ -169,6 +183,18 @@ def test_arguments_of_a_stall_watch_are_checked(
     assert answer == (ZX_ERR_INVALID_ARGS, 0)
 
 
+@shows("zx_system_watch_memory_stall", "ZX_ERR_INVALID_ARGS")
+@shows("zx_system_watch_memory_stall", "ZX_ERR_BAD_HANDLE")
+@shows("zx_system_watch_memory_stall", "ZX_ERR_WRONG_TYPE")
+def test_the_times_of_a_stall_watch_come_before_its_resource_and_that_before_its_kind(
+    k: Kernel, zx: Any
+) -> None:
+    watch = zx.zx_system_watch_memory_stall
+    assert watch(0, 9, 2, 1) == (ZX_ERR_INVALID_ARGS, 0)
+    assert watch(0, 9, 1, 1) == (ZX_ERR_BAD_HANDLE, 0)
+    assert watch(k.host.process, 9, 1, 1) == (ZX_ERR_WRONG_TYPE, 0)
+
+
 @shows("zx_system_watch_memory_stall", "ZX_ERR_OUT_OF_RANGE")
 def test_memory_never_stalls(k: Kernel, zx: Any, root: Resource[Kernel]) -> None:
     right = root.create_child(ResourceKind.SYSTEM, ZX_RSRC_SYSTEM_STALL_BASE, 1)
@@ -210,6 +236,7 @@ def test_what_may_be_said_of_a_cpu(k: Kernel, zx: Any, root: Resource[Kernel]) -
         )
 
     assert set_(ZX_CPU_DEFAULT_PERF_SCALE, scale(0, 1)) == ZX_ERR_INVALID_ARGS
+    assert set_(ZX_CPU_DEFAULT_PERF_SCALE) == ZX_ERR_OUT_OF_RANGE  # the count comes first
     assert set_(ZX_CPU_PERF_SCALE) == ZX_ERR_OUT_OF_RANGE
     assert set_(ZX_CPU_PERF_SCALE, scale(0, 1), scale(1, 1)) == ZX_ERR_OUT_OF_RANGE
     assert set_(ZX_CPU_PERF_SCALE, scale(1, 1)) == ZX_ERR_OUT_OF_RANGE
@@ -229,6 +256,35 @@ def test_all_cpus_are_asked_for_at_once(k: Kernel, zx: Any) -> None:
     assert get(k.host.root_resource, 77, 1)[0] == ZX_ERR_INVALID_ARGS
 
 
+@shows("zx_system_set_performance_info", "ZX_ERR_NOT_SUPPORTED")
+@shows("zx_system_set_performance_info", "ZX_ERR_OUT_OF_RANGE")
+def test_a_cpu_may_be_limited_in_its_rate(k: Kernel, zx: Any) -> None:
+    root = k.host.root_resource
+
+    def limits() -> tuple[int, int]:
+        status, data, _ = zx.zx_system_get_performance_info(root, ZX_CPU_PERF_LIMIT, 1)
+        assert status == ZX_OK
+        found = zx_cpu_perf_limit_t.unpack(data)
+        return found.min, found.max
+
+    def limit(cpu: int, type_: int) -> int:
+        record = zx_cpu_perf_limit_t(logical_cpu_number=cpu, limit_type=type_, min=5, max=70)
+        memory = Vmo.create(PAGE, caller=k)
+        memory.write(record.pack())
+        return int(
+            zx.zx_system_set_performance_info(
+                root, ZX_CPU_PERF_LIMIT, k.root_vmar.map(0, memory, 0, PAGE, 3), 1
+            )
+        )
+
+    assert limits() == (0, (1 << 64) - 1)
+    assert limit(0, ZX_CPU_PERF_LIMIT_TYPE_POWER) == ZX_ERR_NOT_SUPPORTED
+    assert limit(1, ZX_CPU_PERF_LIMIT_TYPE_RATE) == ZX_ERR_OUT_OF_RANGE
+    assert limits() == (0, (1 << 64) - 1)
+    assert limit(0, ZX_CPU_PERF_LIMIT_TYPE_RATE) == ZX_OK
+    assert limits() == (5, 70)
+
+
 # Power
 
 
@@ -245,7 +301,10 @@ def test_power(k: Kernel, zx: Any, root: Resource[Kernel]) -> None:
     assert control(wrong, 1, None) == ZX_ERR_OUT_OF_RANGE
     assert [control(right, command, None) for command in (1, 2)] == [ZX_OK, ZX_OK]
     assert [control(right, command, bytes(64)) for command in (3, 4)] == [ZX_ERR_NOT_SUPPORTED] * 2
-    assert [control(right, command, None) for command in (3, 4)] == [ZX_ERR_INVALID_ARGS] * 2
+    assert [control(right, command, None) for command in (3, 4)] == [
+        ZX_ERR_NOT_SUPPORTED,
+        ZX_ERR_INVALID_ARGS,
+    ]
     assert [control(right, command, None) for command in (5, 6, 7, 8)] == [ZX_ERR_NOT_SUPPORTED] * 4
     assert control(right, 9, None) == ZX_ERR_BAD_STATE
     assert [control(right, command, None) for command in (0, 10)] == [ZX_ERR_INVALID_ARGS] * 2
@@ -268,11 +327,102 @@ def test_what_only_kernels_for_debugging_do(k: Kernel, zx: Any) -> None:
 
 
 @shows("zx_system_suspend_enter", "ZX_ERR_NOT_SUPPORTED")
-@shows("zx_system_set_processor_power_state", "ZX_ERR_NOT_SUPPORTED")
-@shows("zx_system_set_processor_power_domain", "ZX_ERR_NOT_SUPPORTED")
-def test_the_machine_does_not_sleep(k: Kernel, zx: Any) -> None:
+@shows("zx_system_suspend_enter", "ZX_ERR_BAD_HANDLE")
+@shows("zx_system_suspend_enter", "ZX_ERR_OUT_OF_RANGE")
+def test_the_machine_does_not_sleep(zx: Any, root: Resource[Kernel]) -> None:
+    enter = zx.zx_system_suspend_enter
+    power = root.create_child(ResourceKind.SYSTEM, ZX_RSRC_SYSTEM_POWER_BASE, 1)
+    assert enter(0, 0, 0, 1)[0] == ZX_ERR_BAD_HANDLE
+    assert enter(power.raw, 0, 0, 1)[0] == ZX_ERR_OUT_OF_RANGE
+    assert enter(root.raw, 0, 0, 1)[0] == ZX_ERR_NOT_SUPPORTED
+
+
+@shows("zx_system_suspend_enter", "ZX_ERR_INVALID_ARGS")
+def test_a_report_of_what_could_wake_the_machine_is_empty(k: Kernel, zx: Any) -> None:
     root = k.host.root_resource
-    assert zx.zx_system_suspend_enter(root, 0, 0, 0)[0] == ZX_ERR_NOT_SUPPORTED
-    _, port = zx.zx_port_create(0)
-    assert zx.zx_system_set_processor_power_state(port, bytes(64)) == ZX_ERR_NOT_SUPPORTED
-    assert zx.zx_system_set_processor_power_domain(root, 0, bytes(64), 0, b"", b"") == ZX_ERR_NOT_SUPPORTED
+    only = ZX_SYSTEM_SUSPEND_OPTION_REPORT_ONLY
+    k.nanosleep(k.deadline_after(1000))
+    status, header, entries, actual = zx.zx_system_suspend_enter(root, 0, only, 1)
+    assert (status, actual, len(entries)) == (ZX_OK, 0, 0)
+    assert 0 < header.report_time <= k.now
+    assert header.suspend_start_time == ZX_TIME_INFINITE
+    assert (header.total_wake_sources, header.unreported_wake_report_entries) == (0, 0)
+    assert zx.zx_system_suspend_enter(root, 0, 4, 1)[0] == ZX_ERR_INVALID_ARGS
+
+
+@shows("zx_system_suspend_enter", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.parametrize("header", [False, True])
+@pytest.mark.parametrize("entries", [False, True])
+@pytest.mark.parametrize("count", [0, 1])
+@pytest.mark.parametrize("actual", [False, True])
+def test_entries_are_asked_for_with_all_that_they_need(
+    k: Kernel, zx: Any, header: bool, entries: bool, count: int, actual: bool
+) -> None:
+    address = k.root_vmar.map(0, Vmo.create(PAGE, caller=k), 0, PAGE, 3)
+    thread = k.host.thread
+
+    def enter(options: int) -> int:
+        pointers = (address * header, address * entries, count, address * actual)
+        row = BY_NAME["zx_system_suspend_enter"]
+        registers = (row.number, k.host.root_resource, 0, options, *pointers)
+        assert TRAPS[row.number](zx.call, registers + (0,) * 3) is None
+        coroutine, thread.coroutine = thread.coroutine, None
+        assert coroutine is not None
+        with pytest.raises(StopIteration) as end:
+            coroutine.send(None)
+        return int(end.value.value)
+
+    consistent = entries == bool(count) == actual and (header or not entries)
+    assert enter(0) == (ZX_ERR_NOT_SUPPORTED if consistent else ZX_ERR_INVALID_ARGS)
+    only = ZX_SYSTEM_SUSPEND_OPTION_REPORT_ONLY
+    assert enter(only) == (ZX_OK if consistent and header else ZX_ERR_INVALID_ARGS)
+
+
+# Power domains
+
+domain = "zx_system_set_processor_power_domain"
+
+
+def power_domain(*mask: int) -> zx_processor_power_domain_t:
+    return zx_processor_power_domain_t(cpus=zx_cpu_set_t(mask=[*mask, *[0] * (8 - len(mask))]), domain_id=1)
+
+
+@shows(domain, "ZX_ERR_BAD_HANDLE")
+@shows(domain, "ZX_ERR_OUT_OF_RANGE")
+@shows(domain, "ZX_ERR_NOT_FOUND")
+@shows(domain, "ZX_ERR_INVALID_ARGS")
+@shows(domain, "ZX_ERR_WRONG_TYPE")
+@shows(domain, "ZX_ERR_ACCESS_DENIED")
+@shows(domain, "ZX_ERR_NOT_SUPPORTED")
+def test_nobody_controls_the_speed_of_cpus(k: Kernel, zx: Any, calls: Calls) -> None:
+    root, port = k.host.root_resource, zx.zx_port_create(0)[1]
+    level = [zx_processor_power_level_t()]
+
+    def set_(resource: int, mask: tuple[int, ...], port: int, levels: list[Any]) -> int:
+        return int(
+            zx.zx_system_set_processor_power_domain(resource, 0, power_domain(*mask), port, levels, [])
+        )
+
+    assert set_(0, (1,), port, level * 257) == ZX_ERR_BAD_HANDLE
+    assert set_(root, (1,), port, level * 257) == ZX_ERR_OUT_OF_RANGE
+    assert set_(root, (), 0, []) == ZX_ERR_NOT_FOUND
+    assert set_(root, (1,), 0, []) == ZX_ERR_INVALID_ARGS
+    assert set_(root, (2,), 0, level) == ZX_ERR_INVALID_ARGS
+    assert set_(root, (1, 1), 0, level) == ZX_ERR_INVALID_ARGS
+    assert set_(root, (1,), 0, level) == ZX_ERR_BAD_HANDLE
+    assert set_(root, (1,), root, level) == ZX_ERR_WRONG_TYPE
+    assert set_(root, (1,), calls.without(port, ZX_RIGHT_WRITE), level) == ZX_ERR_ACCESS_DENIED
+    assert set_(root, (1,), port, level) == ZX_ERR_NOT_SUPPORTED
+
+
+@shows("zx_system_set_processor_power_state", "ZX_ERR_BAD_HANDLE")
+@shows("zx_system_set_processor_power_state", "ZX_ERR_WRONG_TYPE")
+@shows("zx_system_set_processor_power_state", "ZX_ERR_ACCESS_DENIED")
+@shows("zx_system_set_processor_power_state", "ZX_ERR_NOT_FOUND")
+def test_no_port_controls_a_domain(k: Kernel, zx: Any, calls: Calls) -> None:
+    port, state = zx.zx_port_create(0)[1], bytes(64)
+    set_ = zx.zx_system_set_processor_power_state
+    assert set_(0, state) == ZX_ERR_BAD_HANDLE
+    assert set_(k.host.process, state) == ZX_ERR_WRONG_TYPE
+    assert set_(calls.without(port, ZX_RIGHT_READ), state) == ZX_ERR_ACCESS_DENIED
+    assert set_(port, state) == ZX_ERR_NOT_FOUND

@@ -12,7 +12,6 @@ from jacinth.abi import (
     ZX_ERR_BAD_HANDLE,
     ZX_ERR_BAD_STATE,
     ZX_ERR_INVALID_ARGS,
-    ZX_ERR_OUT_OF_RANGE,
     ZX_ERR_WRONG_TYPE,
     ZX_INFO_THREAD,
     ZX_JOB_POL_ABSOLUTE,
@@ -23,6 +22,7 @@ from jacinth.abi import (
     ZX_PRIORITY_DEFAULT,
     ZX_PRIORITY_HIGH,
     ZX_PROFILE_INFO_FLAG_CPU_MASK,
+    ZX_PROFILE_INFO_FLAG_CRITICAL,
     ZX_PROFILE_INFO_FLAG_DEADLINE,
     ZX_PROFILE_INFO_FLAG_MEMORY_PRIORITY,
     ZX_PROFILE_INFO_FLAG_NO_INHERIT,
@@ -46,6 +46,7 @@ PRIORITY = ZX_PROFILE_INFO_FLAG_PRIORITY
 DEADLINE = ZX_PROFILE_INFO_FLAG_DEADLINE
 MASK = ZX_PROFILE_INFO_FLAG_CPU_MASK
 MEMORY = ZX_PROFILE_INFO_FLAG_MEMORY_PRIORITY
+CRITICAL = ZX_PROFILE_INFO_FLAG_CRITICAL
 NO_INHERIT = ZX_PROFILE_INFO_FLAG_NO_INHERIT
 
 
@@ -81,6 +82,7 @@ GOOD = [
     info(MASK, mask=1),
     info(DEADLINE, deadline=(1, 1, 1)),
     info(DEADLINE | MASK, deadline=(1, 2, 3), mask=3),
+    info(DEADLINE | CRITICAL, deadline=(1, 1, 1)),
     info(MEMORY, ZX_PRIORITY_DEFAULT),
     info(MEMORY, ZX_PRIORITY_HIGH),
 ]
@@ -95,6 +97,11 @@ BAD = [
     info(DEADLINE, deadline=(0, 1, 1)),
     info(DEADLINE, deadline=(2, 1, 3)),
     info(DEADLINE, deadline=(1, 3, 2)),
+    info(MASK | 1 << 6, mask=1),
+    info(MEMORY | 1 << 6, ZX_PRIORITY_HIGH),
+    info(PRIORITY | CRITICAL, 16),
+    info(MASK | CRITICAL, mask=1),
+    info(MEMORY | CRITICAL, ZX_PRIORITY_HIGH),
     info(MEMORY, 8),
     info(MEMORY | PRIORITY, 16),
     info(MEMORY | MASK, 16),
@@ -116,16 +123,16 @@ def test_another_profile_is_invalid(k: Kernel, profile: zx_profile_info_t) -> No
 
 @shows("zx_profile_create", "ZX_ERR_INVALID_ARGS")
 @shows("zx_profile_create", "ZX_ERR_BAD_HANDLE")
-@shows("zx_profile_create", "ZX_ERR_WRONG_TYPE")
-@shows("zx_profile_create", "ZX_ERR_OUT_OF_RANGE")
+@shows("zx_profile_create", "ZX_ERR_ACCESS_DENIED")
 def test_a_profile_needs_its_resource(k: Kernel, zx: Any) -> None:
     root = Resource(k, k.host.root_resource)
     right = root.create_child(ResourceKind.SYSTEM, ZX_RSRC_SYSTEM_PROFILE_BASE, 1).raw
     wrong = root.create_child(ResourceKind.SYSTEM, ZX_RSRC_SYSTEM_CPU_BASE, 1).raw
     assert zx.zx_profile_create(right, 1, GOOD[0]) == (ZX_ERR_INVALID_ARGS, 0)
     assert zx.zx_profile_create(0, 0, GOOD[0]) == (ZX_ERR_BAD_HANDLE, 0)
-    assert zx.zx_profile_create(k.host.root_job, 0, GOOD[0]) == (ZX_ERR_WRONG_TYPE, 0)
-    assert zx.zx_profile_create(wrong, 0, GOOD[0]) == (ZX_ERR_OUT_OF_RANGE, 0)
+    several = root.create_child(ResourceKind.SYSTEM, ZX_RSRC_SYSTEM_PROFILE_BASE - 1, 2).raw
+    for other in (k.host.root_job, wrong, several):
+        assert zx.zx_profile_create(other, 0, GOOD[0]) == (ZX_ERR_ACCESS_DENIED, 0)
     assert zx.zx_profile_create(right, 0, GOOD[0])[0] == ZX_OK
 
 
@@ -162,6 +169,7 @@ def test_a_region_has_a_memory_priority(k: Kernel, zx: Any) -> None:
     assert zx.zx_object_set_profile(k.host.root_vmar, profile, 0) == ZX_OK
 
 
+@shows("zx_object_set_profile", "ZX_ERR_INVALID_ARGS")
 @shows("zx_object_set_profile", "ZX_ERR_BAD_HANDLE")
 @shows("zx_object_set_profile", "ZX_ERR_WRONG_TYPE")
 @shows("zx_object_set_profile", "ZX_ERR_ACCESS_DENIED")
@@ -169,6 +177,7 @@ def test_who_may_apply_a_profile_to_what(k: Kernel, zx: Any, calls: Calls) -> No
     _, profile = create(k, info(PRIORITY, 16))
     thread = calls.thread(calls.process())
     apply = zx.zx_object_set_profile
+    assert apply(0, 0, 1) == ZX_ERR_INVALID_ARGS
     assert apply(thread, 0, 0) == ZX_ERR_BAD_HANDLE
     assert apply(thread, calls.event(), 0) == ZX_ERR_WRONG_TYPE
     assert apply(thread, calls.without(profile, ZX_RIGHT_APPLY_PROFILE), 0) == ZX_ERR_ACCESS_DENIED

@@ -1,0 +1,7 @@
+"""Fixtures of the tests of the machine's own calls."""
+
+from __future__ import annotations
+
+from tests.tasks.conftest import calls, trap
+
+__all__ = ["calls", "trap"]
