@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -351,31 +352,27 @@ def test_a_report_of_what_could_wake_the_machine_is_empty(k: Kernel, zx: Any) ->
 
 
 @shows("zx_system_suspend_enter", "ZX_ERR_INVALID_ARGS")
-@pytest.mark.parametrize("header", [False, True])
-@pytest.mark.parametrize("entries", [False, True])
-@pytest.mark.parametrize("count", [0, 1])
-@pytest.mark.parametrize("actual", [False, True])
-def test_entries_are_asked_for_with_all_that_they_need(
-    k: Kernel, zx: Any, header: bool, entries: bool, count: int, actual: bool
-) -> None:
+def test_entries_are_asked_for_with_all_that_they_need(k: Kernel, zx: Any) -> None:
     address = k.root_vmar.map(0, Vmo.create(PAGE, caller=k), 0, PAGE, 3)
+    row = BY_NAME["zx_system_suspend_enter"]
     thread = k.host.thread
 
-    def enter(options: int) -> int:
+    def enter(options: int, header: int, entries: int, count: int, actual: int) -> int:
         pointers = (address * header, address * entries, count, address * actual)
-        row = BY_NAME["zx_system_suspend_enter"]
-        registers = (row.number, k.host.root_resource, 0, options, *pointers)
-        assert TRAPS[row.number](zx.call, registers + (0,) * 3) is None
+        registers = (row.number, k.host.root_resource, 0, options, *pointers, 0, 0, 0)
+        assert TRAPS[row.number](zx.call, registers) is None
         coroutine, thread.coroutine = thread.coroutine, None
         assert coroutine is not None
         with pytest.raises(StopIteration) as end:
             coroutine.send(None)
         return int(end.value.value)
 
-    consistent = entries == bool(count) == actual and (header or not entries)
-    assert enter(0) == (ZX_ERR_NOT_SUPPORTED if consistent else ZX_ERR_INVALID_ARGS)
-    only = ZX_SYSTEM_SUSPEND_OPTION_REPORT_ONLY
-    assert enter(only) == (ZX_OK if consistent and header else ZX_ERR_INVALID_ARGS)
+    for header, entries, count, actual in product((0, 1), repeat=4):
+        wanted = (header, entries, count, actual)
+        consistent = entries == count == actual and (header or not entries)
+        assert enter(0, *wanted) == (ZX_ERR_NOT_SUPPORTED if consistent else ZX_ERR_INVALID_ARGS)
+        status = enter(ZX_SYSTEM_SUSPEND_OPTION_REPORT_ONLY, *wanted)
+        assert status == (ZX_OK if consistent and header else ZX_ERR_INVALID_ARGS)
 
 
 # Power domains
