@@ -7,6 +7,7 @@ from jacinth.abi import Status, ZxError
 from jacinth.api.body import Body
 from jacinth.api.bti import Bti, Iommu, Pmt
 from jacinth.api.channel import Channel, HandleDisposition
+from jacinth.api.clock import Clock
 from jacinth.api.debuglog import DebugLog, DebugLogRecord, Resource
 from jacinth.api.event import Event, EventPair
 from jacinth.api.exception import Exception_
@@ -15,6 +16,7 @@ from jacinth.api.flags import (
     BtiOptions,
     CachePolicy,
     ClockId,
+    ClockOpts,
     ExceptionChannelOptions,
     ExceptionState,
     ExceptionStrategy,
@@ -120,7 +122,9 @@ __all__ = [
     "BtiOptions",
     "CachePolicy",
     "Channel",
+    "Clock",
     "ClockId",
+    "ClockOpts",
     "DebugLog",
     "DebugLogRecord",
     "DirtyRange",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from jacinth import Clock, ClockOpts, Signals, ZxInvalidArgs
 from jacinth.abi import (
     ZX_CLOCK_ARGS_VERSION_SHIFT,
     ZX_CLOCK_OPT_AUTO_START,
@@ -184,3 +185,16 @@ def test_barriers_have_no_answer(k: Kernel) -> None:
 @pytest.mark.shows("zx_system_barrier", "ZX_ERR_INVALID_ARGS")
 def test_invalid_args_for_another_barrier(k: Kernel) -> None:
     assert k.host.sys.zx_system_barrier(2) == ZX_ERR_INVALID_ARGS
+
+
+def test_clocks_in_the_python_api(k: Kernel) -> None:
+    clock = Clock.create(ClockOpts.MAPPABLE, 50, caller=k)
+    assert clock.read() == 50 and clock.details.backstop_time == 50
+    clock.update(1000, error_bound=5)
+    assert clock.wait(Signals.CLOCK_STARTED, 0) & Signals.CLOCK_STARTED
+    address = k.root_vmar.map_clock(0, clock)
+    assert k.sys.zx_clock_read_mapped(address)[1] == clock.read() >= 1000
+    clock.update(rate=-100)
+    assert clock.details.error_bound == 5 and clock.details.generation_counter == 2
+    with pytest.raises(ZxInvalidArgs):
+        _ = Clock.create(caller=k).mapped_size
