@@ -253,6 +253,7 @@ def test_conditions_that_came_late_have_codes_of_their_own(world: World) -> None
     assert seen == [ZX_EXCP_POLICY_CODE_NEW_IOB]
 
 
+@pytest.mark.shows("zx_vmar_map", "ZX_ERR_ACCESS_DENIED")
 @pytest.mark.parametrize("condition", [ZX_POL_VMAR_WX, ZX_POL_AMBIENT_MARK_VMO_EXEC])
 def test_memory_that_is_code(world: World, condition: int) -> None:
     world = governed(world, condition, ZX_POL_ACTION_DENY_EXCEPTION)

@@ -126,6 +126,7 @@ def test_channels_cannot_be_duplicated(zx: Any, pair: Pair) -> None:
 # Messages
 
 
+@pytest.mark.shows("zx_channel_read", "ZX_ERR_SHOULD_WAIT")
 def test_a_message_arrives_at_the_other_end_only(zx: Any, pair: Pair) -> None:
     one, other = pair
     assert zx.zx_channel_write(one, 0, b"hello", []) == ZX_OK
@@ -195,6 +196,7 @@ def test_a_message_that_does_not_fit_stays_and_its_sizes_are_told(zx: Any, pair:
     assert zx.zx_channel_read(pair[1], 0, 4, 1)[0] == ZX_OK
 
 
+@pytest.mark.shows("zx_channel_read", "ZX_ERR_BUFFER_TOO_SMALL")
 def test_a_message_that_may_be_discarded_is_lost_with_its_handles(k: Any, zx: Any, pair: Pair) -> None:
     sent = event(zx)
     dispatcher = k.host.dispatcher.handles.get(sent).object
@@ -205,6 +207,7 @@ def test_a_message_that_may_be_discarded_is_lost_with_its_handles(k: Any, zx: An
     assert dispatcher.handle_count == 0
 
 
+@pytest.mark.shows("zx_channel_read", "ZX_ERR_ACCESS_DENIED")
 def test_reading_looks_at_the_handle_before_the_options(zx: Any, k: Any, pair: Pair) -> None:
     assert zx.zx_channel_read(ZX_HANDLE_INVALID, 2, 0, 0)[0] == ZX_ERR_BAD_HANDLE
     assert zx.zx_channel_read(event(zx), 2, 0, 0)[0] == ZX_ERR_WRONG_TYPE
@@ -292,6 +295,7 @@ def test_the_same_handle_twice_is_a_bad_handle(k: Any, zx: Any, pair: Pair) -> N
     assert not is_open(k, sent)
 
 
+@pytest.mark.shows("zx_channel_write", "ZX_ERR_ACCESS_DENIED")
 def test_a_handle_without_the_right_to_be_transferred_stays_with_nobody(k: Any, zx: Any, pair: Pair) -> None:
     sent = without(zx, event(zx), ZX_RIGHT_TRANSFER)
     assert zx.zx_channel_write(pair[0], 0, b"", [sent]) == ZX_ERR_ACCESS_DENIED
@@ -303,6 +307,7 @@ def test_the_first_error_among_the_handles_is_the_answer(zx: Any, pair: Pair) ->
     assert zx.zx_channel_write(pair[0], 0, b"", [sent, 0x7FFF_FFF3]) == ZX_ERR_ACCESS_DENIED
 
 
+@pytest.mark.shows("zx_channel_write", "ZX_ERR_NOT_SUPPORTED")
 def test_an_end_cannot_be_written_into_itself(k: Any, zx: Any, pair: Pair) -> None:
     assert zx.zx_channel_write(pair[0], 0, b"", [pair[0]]) == ZX_ERR_NOT_SUPPORTED
     assert not is_open(k, pair[0])
@@ -358,6 +363,7 @@ def test_iovecs_are_gathered_in_order(zx: Any, pair: Pair, trap: Any, memory: Me
     assert read(zx, pair[1])[1] == b"one two three"
 
 
+@pytest.mark.shows("zx_channel_write", "ZX_ERR_OUT_OF_RANGE")
 def test_iovecs_have_limits(zx: Any, pair: Pair, trap: Any, memory: Memory) -> None:
     use = ZX_CHANNEL_WRITE_USE_IOVEC
 
@@ -441,6 +447,7 @@ def test_each_disposition_gets_its_own_result_and_the_first_error_is_the_answer(
     assert read(zx, pair[1])[0] == ZX_ERR_SHOULD_WAIT
 
 
+@pytest.mark.shows("zx_channel_write_etc", "ZX_ERR_NOT_SUPPORTED")
 def test_an_end_cannot_be_written_into_itself_by_disposition(zx: Any, pair: Pair) -> None:
     status, (answer,) = zx.zx_channel_write_etc(pair[0], 0, b"", [disposition(pair[0])])
     assert status == ZX_ERR_NOT_SUPPORTED and answer.result == ZX_ERR_NOT_SUPPORTED
@@ -458,6 +465,8 @@ def test_a_failed_write_etc_closes_what_was_to_move_and_keeps_what_was_to_be_dup
 # Closing
 
 
+@pytest.mark.shows("zx_channel_read", "ZX_ERR_PEER_CLOSED")
+@pytest.mark.shows("zx_channel_write", "ZX_ERR_PEER_CLOSED")
 def test_the_last_handle_of_one_end_closes_the_other_to_writing(k: Any, zx: Any, pair: Pair) -> None:
     zx.zx_channel_write(pair[0], 0, b"left", [])
     zx.zx_handle_close(pair[0])
@@ -610,6 +619,7 @@ def test_calls_at_the_same_time_get_their_own_replies(k: Any, zx: Any, pair: Pai
     assert sorted(result for result in program.results if result) == [b"a!", b"b!", b"c!"]
 
 
+@pytest.mark.shows("zx_channel_call", "ZX_ERR_TIMED_OUT")
 def test_a_call_times_out_and_its_late_reply_is_an_ordinary_message(
     zx: Any, pair: Pair, memory: Memory
 ) -> None:
@@ -622,6 +632,7 @@ def test_a_call_times_out_and_its_late_reply_is_an_ordinary_message(
     assert read(zx, pair[0])[1] == request
 
 
+@pytest.mark.shows("zx_channel_call", "ZX_ERR_PEER_CLOSED")
 def test_a_call_ends_when_the_peer_closes(zx: Any, pair: Pair, memory: Memory, program: Program) -> None:
     other = program.give(pair[1])
     zx.zx_handle_close(pair[1])
@@ -678,6 +689,7 @@ def test_the_reply_to_a_killed_caller_is_dropped_with_its_handles(
     assert read(zx, pair[0])[0] == ZX_ERR_SHOULD_WAIT
 
 
+@pytest.mark.shows("zx_channel_call", "ZX_ERR_BUFFER_TOO_SMALL")
 def test_a_reply_that_does_not_fit_is_lost(
     k: Any, zx: Any, pair: Pair, memory: Memory, program: Program
 ) -> None:
@@ -691,6 +703,8 @@ def test_a_reply_that_does_not_fit_is_lost(
     assert dispatcher.handle_count == 0
 
 
+@pytest.mark.shows("zx_channel_call", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_channel_call", "ZX_ERR_OUT_OF_RANGE")
 @pytest.mark.parametrize("reason", ["options", "bad handle", "wrong type", "read", "write", "short", "size"])
 def test_a_call_that_fails_early_closes_its_handles(
     k: Any, zx: Any, pair: Pair, memory: Memory, reason: str

@@ -53,6 +53,7 @@ def test_what_is_written_is_read_and_shows_in_the_signals(zx: HostSys, counter: 
     assert signals(zx, counter) == (ZX_COUNTER_POSITIVE if value > 0 else ZX_COUNTER_NON_POSITIVE)
 
 
+@pytest.mark.shows("zx_counter_add", "ZX_ERR_OUT_OF_RANGE")
 @pytest.mark.parametrize(("value", "amount"), [(MAX, 1), (1, MAX), (MIN, -1), (-1, MIN)])
 def test_out_of_range_a_sum_beyond_64_bits_changes_nothing(
     zx: HostSys, counter: int, value: int, amount: int
@@ -81,6 +82,9 @@ def test_a_signal_of_its_own_can_be_set(zx: HostSys, counter: int) -> None:
     assert zx.zx_object_signal(counter, 0, ZX_COUNTER_POSITIVE) == ZX_ERR_INVALID_ARGS
 
 
+@pytest.mark.shows("zx_counter_add", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_counter_read", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_counter_write", "ZX_ERR_ACCESS_DENIED")
 def test_rights(zx: HostSys, counter: int) -> None:
     _, reader = zx.zx_handle_duplicate(counter, ZX_RIGHT_READ | ZX_RIGHT_WAIT)
     _, writer = zx.zx_handle_duplicate(counter, ZX_RIGHT_WRITE)

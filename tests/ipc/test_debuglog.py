@@ -90,6 +90,7 @@ def test_a_record_tells_who_wrote_what_and_when(k: Any, zx: Any, reader: int, wr
     assert (process, thread) == (k.host.dispatcher.koid, k.host.thread.koid)
 
 
+@pytest.mark.shows("zx_debuglog_read", "ZX_ERR_SHOULD_WAIT")
 def test_records_come_in_order_and_every_reader_gets_all(
     zx: Any, resource: int, reader: int, writer: int
 ) -> None:
@@ -138,10 +139,12 @@ def test_the_oldest_records_are_lost_when_the_buffer_is_full(zx: Any, reader: in
     assert first[0] + count == 1000
 
 
+@pytest.mark.shows("zx_debuglog_read", "ZX_ERR_ACCESS_DENIED")
 def test_a_writer_cannot_read(zx: Any, writer: int) -> None:
     assert zx.zx_debuglog_read(writer, 0, 256)[0] == ZX_ERR_ACCESS_DENIED
 
 
+@pytest.mark.shows("zx_debuglog_write", "ZX_ERR_ACCESS_DENIED")
 def test_options_come_before_the_handle(k: Any, zx: Any, reader: int) -> None:
     rights = k.host.dispatcher.handles.get(reader).rights
     assert rights & ZX_RIGHT_READ
@@ -174,6 +177,8 @@ def test_debug_write_goes_to_the_console_as_it_is(zx: Any, trap: Any, console: l
     assert trap("zx_debug_write", BAD_ADDRESS, 1) == ZX_ERR_INVALID_ARGS
 
 
+@pytest.mark.shows("zx_debug_read", "ZX_ERR_NOT_SUPPORTED")
+@pytest.mark.shows("zx_debug_send_command", "ZX_ERR_NOT_SUPPORTED")
 def test_a_kernel_that_is_not_debugged_neither_reads_nor_obeys_the_console(zx: Any) -> None:
     assert zx.zx_debug_read(ZX_HANDLE_INVALID, 16)[0] == ZX_ERR_NOT_SUPPORTED
     assert zx.zx_debug_send_command(ZX_HANDLE_INVALID, b"help") == ZX_ERR_NOT_SUPPORTED

@@ -66,6 +66,7 @@ def test_creation_checks_options_before_sizes(zx: Any) -> None:
     assert zx.zx_fifo_create(0, 0, 1) == (ZX_ERR_INVALID_ARGS, 0, 0)
 
 
+@pytest.mark.shows("zx_fifo_create", "ZX_ERR_OUT_OF_RANGE")
 @pytest.mark.parametrize(
     ("count", "size", "expected"),
     [
@@ -98,6 +99,7 @@ def test_elements_arrive_in_order_at_the_other_end(fifo: Fifo) -> None:
     assert fifo.signals(fifo.other) == ZX_FIFO_WRITABLE
 
 
+@pytest.mark.shows("zx_fifo_write", "ZX_ERR_SHOULD_WAIT")
 def test_a_write_takes_what_fits(fifo: Fifo) -> None:
     assert fifo.write(fifo.one, 1, 2, 3, 4, 5, 6) == (ZX_OK, 4)
     assert not fifo.signals(fifo.one) & ZX_FIFO_WRITABLE
@@ -106,6 +108,8 @@ def test_a_write_takes_what_fits(fifo: Fifo) -> None:
     assert fifo.signals(fifo.one) & ZX_FIFO_WRITABLE
 
 
+@pytest.mark.shows("zx_fifo_read", "ZX_ERR_PEER_CLOSED")
+@pytest.mark.shows("zx_fifo_read", "ZX_ERR_SHOULD_WAIT")
 def test_an_empty_queue_should_wait_until_the_peer_closes(zx: Any, fifo: Fifo) -> None:
     assert fifo.read(fifo.one, 1)[0] == ZX_ERR_SHOULD_WAIT
     fifo.write(fifo.other, 9)
@@ -116,12 +120,15 @@ def test_an_empty_queue_should_wait_until_the_peer_closes(zx: Any, fifo: Fifo) -
     assert fifo.read(fifo.one, 1)[0] == ZX_ERR_PEER_CLOSED
 
 
+@pytest.mark.shows("zx_fifo_write", "ZX_ERR_OUT_OF_RANGE")
 def test_another_element_size_or_no_elements_are_out_of_range(trap: Any, memory: Memory, fifo: Fifo) -> None:
     for call in ("zx_fifo_write", "zx_fifo_read"):
         assert trap(call, fifo.one, SIZE + 1, memory.address, 1, 0) == ZX_ERR_OUT_OF_RANGE
         assert trap(call, fifo.one, SIZE, memory.address, 0, 0) == ZX_ERR_OUT_OF_RANGE
 
 
+@pytest.mark.shows("zx_fifo_read", "ZX_ERR_OUT_OF_RANGE")
+@pytest.mark.shows("zx_fifo_write", "ZX_ERR_PEER_CLOSED")
 def test_a_write_to_nobody_is_told_so_before_its_size_is_looked_at(
     zx: Any, trap: Any, memory: Memory, fifo: Fifo
 ) -> None:
@@ -137,6 +144,8 @@ def test_bad_pointers_change_nothing(trap: Any, fifo: Fifo) -> None:
     assert fifo.read(fifo.other, 4) == (ZX_OK, (5,))
 
 
+@pytest.mark.shows("zx_fifo_read", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_fifo_write", "ZX_ERR_ACCESS_DENIED")
 def test_rights_and_type_are_checked(zx: Any, trap: Any, memory: Memory, fifo: Fifo) -> None:
     _, event = zx.zx_event_create(0)
     for call, right in (("zx_fifo_write", ZX_RIGHT_WRITE), ("zx_fifo_read", ZX_RIGHT_READ)):

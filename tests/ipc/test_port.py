@@ -91,6 +91,7 @@ def test_packets_come_in_order(zx: Any, port: int) -> None:
     assert keys(zx, port) == [3, 1, 2]
 
 
+@pytest.mark.shows("zx_port_wait", "ZX_ERR_TIMED_OUT")
 def test_waiting_times_out(zx: Any, port: int) -> None:
     deadline = zx.zx_deadline_after(MS)
     assert zx.zx_port_wait(port, deadline)[0] == ZX_ERR_TIMED_OUT
@@ -154,6 +155,12 @@ def test_a_bad_pointer_loses_the_packet(zx: Any, port: int) -> None:
     assert keys(zx, port) == []
 
 
+@pytest.mark.shows("zx_port_cancel", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_port_cancel", "ZX_ERR_NOT_SUPPORTED")
+@pytest.mark.shows("zx_port_cancel_key", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_port_cancel_key", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_port_queue", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_port_wait", "ZX_ERR_ACCESS_DENIED")
 def test_rights_and_types_are_checked(k: Any, zx: Any, port: int) -> None:
     _, event = zx.zx_event_create(0)
     _, mute = zx.zx_handle_duplicate(port, ZX_DEFAULT_PORT_RIGHTS & ~ZX_RIGHT_WRITE)
@@ -204,6 +211,7 @@ def test_cancel_drops_queued_packets_of_the_source_but_never_a_programs_own(zx: 
     assert zx.zx_port_cancel(port, event, 5) == ZX_ERR_NOT_FOUND
 
 
+@pytest.mark.shows("zx_port_cancel", "ZX_ERR_NOT_FOUND")
 def test_cancel_looks_at_the_handle_not_the_object(zx: Any, port: int) -> None:
     _, event = zx.zx_event_create(0)
     _, other = zx.zx_handle_duplicate(event, ZX_RIGHT_SAME_RIGHTS)
@@ -222,6 +230,7 @@ def test_cancel_leaves_waits_of_other_ports(zx: Any, port: int) -> None:
     assert keys(zx, port) == [] and keys(zx, other) == [5]
 
 
+@pytest.mark.shows("zx_port_cancel_key", "ZX_ERR_NOT_FOUND")
 def test_cancel_key_ends_everything_with_the_key(zx: Any, port: int) -> None:
     events = [zx.zx_event_create(0)[1] for _ in range(2)]
     zx.zx_object_wait_async(events[0], port, 5, ZX_USER_SIGNAL_0, 0)

@@ -72,6 +72,7 @@ def test_unknown_options_are_refused(zx: Any) -> None:
     assert zx.zx_socket_create(1 << 5) == (ZX_ERR_INVALID_ARGS, 0, 0)
 
 
+@pytest.mark.shows("zx_socket_read", "ZX_ERR_SHOULD_WAIT")
 def test_a_stream_has_no_boundaries(zx: Any, k: Any, pair: Pair) -> None:
     one, other = pair
     assert zx.zx_socket_write(one, 0, b"hello ") == (ZX_OK, 6)
@@ -90,6 +91,7 @@ def test_peeking_takes_nothing(zx: Any, pair: Pair, datagrams: Pair) -> None:
         assert zx.zx_socket_read(other, 0, 8) == (ZX_OK, b"abc", 3)
 
 
+@pytest.mark.shows("zx_socket_write", "ZX_ERR_SHOULD_WAIT")
 def test_a_full_stream_takes_a_part_and_then_should_wait(zx: Any, k: Any, pair: Pair) -> None:
     one, other = pair
     assert zx.zx_socket_write(one, 0, bytes(BUFFER_SIZE - 1)) == (ZX_OK, BUFFER_SIZE - 1)
@@ -113,6 +115,7 @@ def test_a_datagram_is_read_whole_or_cut(zx: Any, k: Any, datagrams: Pair) -> No
     assert not socket(k, other).signals & ZX_SOCKET_READABLE
 
 
+@pytest.mark.shows("zx_socket_write", "ZX_ERR_OUT_OF_RANGE")
 def test_a_datagram_is_written_whole_or_not_at_all(zx: Any, k: Any, datagrams: Pair) -> None:
     one, _ = datagrams
     assert zx.zx_socket_write(one, 0, bytes(BUFFER_SIZE + 1))[0] == ZX_ERR_OUT_OF_RANGE
@@ -135,6 +138,8 @@ def test_writing_nothing_is_no_error(zx: Any, pair: Pair, datagrams: Pair) -> No
     assert zx.zx_socket_read(datagrams[1], 0, 1)[0] == ZX_ERR_SHOULD_WAIT
 
 
+@pytest.mark.shows("zx_socket_read", "ZX_ERR_PEER_CLOSED")
+@pytest.mark.shows("zx_socket_write", "ZX_ERR_PEER_CLOSED")
 def test_what_the_peer_wrote_can_be_read_after_it_closed(zx: Any, k: Any, pair: Pair) -> None:
     one, other = pair
     zx.zx_socket_write(one, 0, b"bye")
@@ -145,6 +150,8 @@ def test_what_the_peer_wrote_can_be_read_after_it_closed(zx: Any, k: Any, pair: 
     assert zx.zx_socket_read(other, 0, 8)[0] == ZX_ERR_PEER_CLOSED
 
 
+@pytest.mark.shows("zx_socket_read", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_socket_write", "ZX_ERR_ACCESS_DENIED")
 def test_checks_come_in_the_order_of_the_reference(zx: Any, trap: Any, memory: Memory, pair: Pair) -> None:
     _, event = zx.zx_event_create(0)
     for call, right in (("zx_socket_write", ZX_RIGHT_WRITE), ("zx_socket_read", ZX_RIGHT_READ)):
@@ -180,6 +187,8 @@ def test_a_short_write_reads_no_more_memory_than_it_takes(
 DISABLED, ENABLED = ZX_SOCKET_DISPOSITION_WRITE_DISABLED, ZX_SOCKET_DISPOSITION_WRITE_ENABLED
 
 
+@pytest.mark.shows("zx_socket_set_disposition", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_socket_set_disposition", "ZX_ERR_INVALID_ARGS")
 def test_dispositions_are_checked_before_the_handle(zx: Any, pair: Pair) -> None:
     assert zx.zx_socket_set_disposition(ZX_HANDLE_INVALID, 3, 0) == ZX_ERR_INVALID_ARGS
     assert zx.zx_socket_set_disposition(ZX_HANDLE_INVALID, 0, 3) == ZX_ERR_INVALID_ARGS
@@ -188,6 +197,8 @@ def test_dispositions_are_checked_before_the_handle(zx: Any, pair: Pair) -> None
     assert zx.zx_socket_set_disposition(weak, DISABLED, 0) == ZX_ERR_ACCESS_DENIED
 
 
+@pytest.mark.shows("zx_socket_read", "ZX_ERR_BAD_STATE")
+@pytest.mark.shows("zx_socket_write", "ZX_ERR_BAD_STATE")
 def test_disabling_ones_own_writing_shuts_down_one_direction(zx: Any, k: Any, pair: Pair) -> None:
     one, other = pair
     zx.zx_socket_write(one, 0, b"last")
@@ -220,6 +231,7 @@ def test_both_directions_at_once_and_back(zx: Any, k: Any, pair: Pair) -> None:
     assert zx.zx_socket_read(other, 0, 8) == (ZX_OK, b"again", 5)
 
 
+@pytest.mark.shows("zx_socket_set_disposition", "ZX_ERR_BAD_STATE")
 def test_writing_is_not_enabled_again_before_everything_is_read(zx: Any, pair: Pair) -> None:
     one, other = pair
     zx.zx_socket_write(one, 0, b"unread")

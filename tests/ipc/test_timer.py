@@ -102,6 +102,9 @@ def test_a_closed_timer_leaves_nothing_to_wait_for(k: Any, zx: Any, timer: int) 
     assert k.timers.next_deadline() is None
 
 
+@pytest.mark.shows("zx_timer_cancel", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_timer_set", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_timer_set", "ZX_ERR_OUT_OF_RANGE")
 def test_setting_checks_slack_before_the_handle(zx: Any, timer: int) -> None:
     _, event = zx.zx_event_create(0)
     _, weak = zx.zx_handle_duplicate(timer, ZX_DEFAULT_TIMER_RIGHTS & ~ZX_RIGHT_WRITE)

@@ -132,6 +132,8 @@ def test_try_lock_fails_once_it_was_discarded(k: Kernel) -> None:
     vmo.op_range(VmoOp.TRY_LOCK, 0, vmo.size)
 
 
+@pytest.mark.shows("zx_vmo_read", "ZX_ERR_NOT_FOUND")
+@pytest.mark.shows("zx_vmo_write", "ZX_ERR_NOT_FOUND")
 def test_a_discarded_vmo_cannot_be_used_until_it_is_locked(k: Kernel) -> None:
     vmo = discardable(k)
     full = fill(k)
@@ -179,6 +181,7 @@ def test_clean_pages_go_and_are_asked_for_again(pw: PagerWorld) -> None:
     assert pw.request() == (PagerCommand.READ, 0, 1)
 
 
+@pytest.mark.shows("zx_vmo_op_range", "ZX_ERR_NO_MEMORY")
 def test_pages_that_are_always_needed_go_last(pw: PagerWorld) -> None:
     first, second = pw.vmo(1), pw.vmo(1)
     for vmo in (first, second):

@@ -141,6 +141,7 @@ def test_a_write_of_part_of_a_page_waits_for_it(pw: PagerWorld) -> None:
     assert vmo.read(0, 5) == b"ab345"
 
 
+@pytest.mark.shows("zx_vmo_read", "ZX_ERR_IO_DATA_INTEGRITY")
 @pytest.mark.parametrize(
     "status",
     [
@@ -180,6 +181,7 @@ def test_a_failure_is_not_kept(pw: PagerWorld) -> None:
     assert again.answer[0] == Status.OK
 
 
+@pytest.mark.shows("zx_vmo_read", "ZX_ERR_IO")
 def test_pages_before_a_failure_do_not_help(pw: PagerWorld) -> None:
     vmo = pw.vmo(3)
     reader = pw.read(vmo, 0, 3)

@@ -327,6 +327,16 @@ def test_what_only_kernels_for_debugging_do(k: Kernel, zx: Any) -> None:
     assert zx.zx_sampler_create(root, 0, None)[0] == ZX_ERR_NOT_SUPPORTED
 
 
+@shows("zx_sampler_start", "ZX_ERR_NOT_SUPPORTED")
+@shows("zx_sampler_stop", "ZX_ERR_NOT_SUPPORTED")
+@shows("zx_sampler_read", "ZX_ERR_NOT_SUPPORTED")
+@shows("zx_system_set_processor_power_state", "ZX_ERR_WRONG_TYPE")
+def test_nothing_samples(k: Kernel, zx: Any) -> None:
+    assert zx.zx_sampler_start(0) == zx.zx_sampler_stop(0) == ZX_ERR_NOT_SUPPORTED
+    assert zx.zx_sampler_read(0, 64)[0] == ZX_ERR_NOT_SUPPORTED
+    assert zx.zx_system_set_processor_power_state(k.host.process, bytes(64)) == ZX_ERR_WRONG_TYPE
+
+
 @shows("zx_system_suspend_enter", "ZX_ERR_NOT_SUPPORTED")
 @shows("zx_system_suspend_enter", "ZX_ERR_BAD_HANDLE")
 @shows("zx_system_suspend_enter", "ZX_ERR_OUT_OF_RANGE")

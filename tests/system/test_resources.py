@@ -214,6 +214,9 @@ def status_of(answer: Any) -> int:
     return int(answer[0] if isinstance(answer, tuple) else answer)
 
 
+@shows("zx_pci_cfg_pio_rw", "ZX_ERR_BAD_HANDLE")
+@shows("zx_pci_cfg_pio_rw", "ZX_ERR_NOT_SUPPORTED")
+@shows("zx_pci_cfg_pio_rw", "ZX_ERR_WRONG_TYPE")
 @pytest.mark.parametrize(
     ("name", "arguments", "kind", "base", "size"),
     [
@@ -293,6 +296,15 @@ def test_registers_are_mapped_by_pages_and_memory_is_none(zx: Any, root: Resourc
     assert zx.zx_vmo_create_physical(root.raw, 0, PAGE)[0] == ZX_ERR_ACCESS_DENIED
 
 
+@shows("zx_pci_add_subtract_io_range", "ZX_ERR_BAD_HANDLE")
+@shows("zx_pci_add_subtract_io_range", "ZX_ERR_NOT_SUPPORTED")
+@shows("zx_pci_add_subtract_io_range", "ZX_ERR_WRONG_TYPE")
+@shows("zx_pci_get_nth_device", "ZX_ERR_BAD_HANDLE")
+@shows("zx_pci_get_nth_device", "ZX_ERR_NOT_SUPPORTED")
+@shows("zx_pci_get_nth_device", "ZX_ERR_WRONG_TYPE")
+@shows("zx_pci_init", "ZX_ERR_BAD_HANDLE")
+@shows("zx_pci_init", "ZX_ERR_NOT_SUPPORTED")
+@shows("zx_pci_init", "ZX_ERR_WRONG_TYPE")
 @pytest.mark.parametrize("name", ["zx_pci_init", "zx_pci_add_subtract_io_range", "zx_pci_get_nth_device"])
 def test_the_bus_is_the_root_s_and_not_there(k: Kernel, zx: Any, root: Resource[Kernel], name: str) -> None:
     arguments: dict[str, tuple[Any, ...]] = {
@@ -305,3 +317,79 @@ def test_the_bus_is_the_root_s_and_not_there(k: Kernel, zx: Any, root: Resource[
     assert status_of(call(0, *arguments[name])) == ZX_ERR_BAD_HANDLE
     assert status_of(call(part.raw, *arguments[name])) == ZX_ERR_WRONG_TYPE
     assert status_of(call(root.raw, *arguments[name])) == ZX_ERR_NOT_SUPPORTED
+
+
+# Handles that can never be: of PCI devices, guests, virtual CPUs, messages as interrupts
+OF_NOTHING: dict[str, tuple[Any, ...]] = {
+    "zx_guest_set_trap": (0, 0, 0, 0, 0),
+    "zx_msi_create": (0, 0, 0, 0),
+    "zx_pci_config_read": (0, 4),
+    "zx_pci_config_write": (0, 4, 0),
+    "zx_pci_enable_bus_master": (1,),
+    "zx_pci_get_bar": (0,),
+    "zx_pci_map_interrupt": (0,),
+    "zx_pci_query_irq_mode": (0,),
+    "zx_pci_reset_device": (),
+    "zx_pci_set_irq_mode": (0, 0),
+    "zx_vcpu_create": (0, 0),
+    "zx_vcpu_enter": (),
+    "zx_vcpu_interrupt": (0,),
+    "zx_vcpu_kick": (),
+    "zx_vcpu_read_state": (0, 64),
+    "zx_vcpu_write_state": (0, b""),
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[shows(name, "ZX_ERR_BAD_HANDLE"), shows(name, "ZX_ERR_WRONG_TYPE")])
+        for name in OF_NOTHING
+    ],
+)
+def test_no_handle_is_of_a_type_that_is_not_there(k: Kernel, zx: Any, name: str) -> None:
+    call = getattr(zx, name)
+    assert status_of(call(0, *OF_NOTHING[name])) == ZX_ERR_BAD_HANDLE
+    assert status_of(call(k.host.process, *OF_NOTHING[name])) == ZX_ERR_WRONG_TYPE
+
+
+@shows("zx_vcpu_create", "ZX_ERR_INVALID_ARGS")
+def test_a_virtual_cpu_has_no_options(zx: Any) -> None:
+    assert status_of(zx.zx_vcpu_create(0, 1, 0)) == ZX_ERR_INVALID_ARGS
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        pytest.param(
+            name,
+            arguments,
+            marks=[shows(name, f"ZX_ERR_{error}") for error in ("BAD_HANDLE", "WRONG_TYPE", "OUT_OF_RANGE")],
+            id=name,
+        )
+        for name, arguments in {
+            "zx_system_suspend_enter": (0, 0, 0),
+            "zx_system_set_processor_power_domain": (0, bytes(64), 0, b"", b""),
+            "zx_vmo_create_physical": (MMIO, PAGE),
+            "zx_ioports_request": (0x60, 2),
+            "zx_ioports_release": (0x60, 2),
+        }.items()
+    ],
+)
+def test_the_resource_is_looked_at_first(
+    k: Kernel, zx: Any, root: Resource[Kernel], name: str, arguments: tuple[Any, ...]
+) -> None:
+    call = getattr(zx, name)
+    kinds = {"zx_vmo_create_physical": ResourceKind.MMIO, "zx_ioports_request": ResourceKind.IOPORT}
+    kind = kinds.get(name, ResourceKind.IOPORT if "ioports" in name else ResourceKind.SYSTEM)
+    other = root.create_child(kind, MMIO + 64 * PAGE if kind == ResourceKind.MMIO else 15, 1)
+    assert status_of(call(0, *arguments)) == ZX_ERR_BAD_HANDLE
+    assert status_of(call(k.host.process, *arguments)) == ZX_ERR_WRONG_TYPE
+    assert status_of(call(other.raw, *arguments)) == ZX_ERR_OUT_OF_RANGE
+
+
+@shows("zx_smc_call", "ZX_ERR_INVALID_ARGS")
+@shows("zx_smc_call", "ZX_ERR_WRONG_TYPE")
+def test_the_firmware_s_arguments_are_looked_at_first(k: Kernel, zx: Any) -> None:
+    assert status_of(zx.zx_smc_call(0, None)) == ZX_ERR_INVALID_ARGS
+    assert status_of(zx.zx_smc_call(k.host.process, zx_smc_parameters_t())) == ZX_ERR_WRONG_TYPE

@@ -140,6 +140,7 @@ def executable(zx: Any, vmo: int) -> int:
 # ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("zx_vmar_unmap_handle_close_thread_exit", "ZX_ERR_BAD_HANDLE")
 def test_bad_handles_and_types(zx: Any, new_vmo: Create, vmar: tuple[int, int]) -> None:
     vmo = new_vmo(PAGE)
     handle, base = vmar
@@ -197,6 +198,10 @@ def test_permissions_need_the_right_on_both_handles(
     assert status == ZX_ERR_ACCESS_DENIED
 
 
+@pytest.mark.shows("zx_vmar_destroy", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_vmar_map", "ZX_ERR_BAD_STATE")
+@pytest.mark.shows("zx_vmar_protect", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_vmar_protect", "ZX_ERR_INVALID_ARGS")
 def test_op_children(zx: Any, new_vmo: Create, vmar: tuple[int, int], with_rights: Rights) -> None:
     handle, _base = vmar
     alone = with_rights(handle, ALL & ~ZX_RIGHT_OP_CHILDREN)
@@ -224,6 +229,7 @@ def test_op_children(zx: Any, new_vmo: Create, vmar: tuple[int, int], with_right
 # ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("zx_vmar_allocate", "ZX_ERR_ACCESS_DENIED")
 def test_a_vmar_lies_in_its_parent(zx: Any, root: int, with_rights: Rights) -> None:
     status, handle, base = zx.zx_vmar_allocate(root, ZX_VM_CAN_MAP_READ | ZX_VM_CAN_MAP_SPECIFIC, 0, 4 * PAGE)
     assert status == ZX_OK and PRIVATE_ASPACE_BASE <= base < PRIVATE_ASPACE_BASE + PRIVATE_ASPACE_SIZE
@@ -241,6 +247,7 @@ def test_a_vmar_lies_in_its_parent(zx: Any, root: int, with_rights: Rights) -> N
     assert zx.zx_vmar_allocate(inner, ZX_VM_OFFSET_IS_UPPER_LIMIT, PAGE, PAGE)[0] == ZX_ERR_ACCESS_DENIED
 
 
+@pytest.mark.shows("zx_vmar_allocate", "ZX_ERR_NO_RESOURCES")
 @pytest.mark.parametrize(
     ("options", "offset", "size", "status"),
     [
@@ -512,6 +519,7 @@ def test_unmapping_cuts_mappings_and_passes_over_gaps(
     assert not any(can(zx, address + page * PAGE, READ) for page in range(4))
 
 
+@pytest.mark.shows("zx_vmar_unmap", "ZX_ERR_INVALID_ARGS")
 @pytest.mark.parametrize(
     ("offset", "size"), [(1, PAGE), (0, 0), (0, 65 * PAGE), (64 * PAGE, PAGE), (-PAGE, 2 * PAGE), (0, U64)]
 )
@@ -520,6 +528,7 @@ def test_unmap_and_protect_refuse_ranges(zx: Any, vmar: tuple[int, int], offset:
     assert zx.zx_vmar_protect(vmar[0], RW, vmar[1] + offset, size) == ZX_ERR_INVALID_ARGS
 
 
+@pytest.mark.shows("zx_vmar_unmap", "ZX_ERR_BAD_STATE")
 def test_vmars_are_unmapped_whole(zx: Any, vmar: tuple[int, int], new_vmo: Create) -> None:
     handle, base = vmar
     status, inner, inner_base = zx.zx_vmar_allocate(handle, CAN_ALL | ZX_VM_SPECIFIC, 4 * PAGE, 4 * PAGE)
@@ -539,6 +548,8 @@ def test_vmars_are_unmapped_whole(zx: Any, vmar: tuple[int, int], new_vmo: Creat
         assert status == ZX_ERR_BAD_STATE
 
 
+@pytest.mark.shows("zx_vmar_destroy", "ZX_ERR_BAD_STATE")
+@pytest.mark.shows("zx_vmar_destroy", "ZX_ERR_NOT_SUPPORTED")
 def test_a_destroyed_vmar_takes_everything_with_it(
     zx: Any, vmar: tuple[int, int], new_vmo: Create, root: int
 ) -> None:
@@ -559,6 +570,7 @@ def test_a_closed_handle_leaves_the_vmar_mapped(zx: Any, vmar: tuple[int, int], 
     assert can(zx, address, WRITE)
 
 
+@pytest.mark.shows("zx_vmar_allocate", "ZX_ERR_BAD_STATE")
 def test_vmars_nested_very_deep(zx: Any, vmar: tuple[int, int]) -> None:
     handle = vmar[0]
     for _ in range(3000):
@@ -587,6 +599,7 @@ def test_protect_changes_part_of_a_mapping(zx: Any, new_vmo: Create, vmar: tuple
     assert not can(zx, address, READ)
 
 
+@pytest.mark.shows("zx_vmar_protect", "ZX_ERR_NOT_FOUND")
 def test_protect_refuses(zx: Any, new_vmo: Create, vmar: tuple[int, int]) -> None:
     handle, base = vmar
     vmo = new_vmo(2 * PAGE)
@@ -639,6 +652,10 @@ def test_operations_reach_the_vmos(zx: Any, new_vmo: Create, vmar: tuple[int, in
     assert (committed(zx, first), committed(zx, second)) == (0, 0)
 
 
+@pytest.mark.shows("zx_vmar_op_range", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_vmar_op_range", "ZX_ERR_BAD_STATE")
+@pytest.mark.shows("zx_vmar_op_range", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_vmar_op_range", "ZX_ERR_OUT_OF_RANGE")
 def test_op_range_refuses(zx: Any, new_vmo: Create, vmar: tuple[int, int]) -> None:
     handle, base = vmar
     vmo = new_vmo(2 * PAGE)

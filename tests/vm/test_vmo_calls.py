@@ -140,6 +140,7 @@ def status_of(answer: Any) -> int:
     return int(answer[0] if isinstance(answer, tuple) else answer)
 
 
+@pytest.mark.shows("zx_vmo_read", "ZX_ERR_ACCESS_DENIED")
 @pytest.mark.parametrize(("name", "arguments", "needed"), CALLS)
 def test_each_call_wants_its_handle_type_and_rights(
     zx: Any,
@@ -204,6 +205,7 @@ def test_a_resizable_vmo_has_the_right_to_be_resized(zx: Any, new_vmo: Create) -
     assert info(zx, new_vmo(PAGE, ZX_VMO_DISCARDABLE)).flags & ZX_INFO_VMO_DISCARDABLE
 
 
+@pytest.mark.shows("zx_vmo_create", "ZX_ERR_OUT_OF_RANGE")
 @pytest.mark.parametrize(
     ("size", "options", "status"),
     [
@@ -238,6 +240,7 @@ def test_what_is_written_is_read_across_pages(zx: Any, new_vmo: Create) -> None:
     assert info(zx, vmo).committed_bytes == 3 * PAGE
 
 
+@pytest.mark.shows("zx_vmo_write", "ZX_ERR_OUT_OF_RANGE")
 @pytest.mark.parametrize(
     ("offset", "size"), [(PAGE, 1), (0, PAGE + 1), (PAGE + 1, 0), (U64, 1), (U64, 2), (PAGE - 1, 2)]
 )
@@ -273,6 +276,7 @@ def test_a_huge_copy_ends_at_the_first_bad_page(zx: Any, new_vmo: Create, root: 
     assert read(zx, target, 0, 5) == b"first"
 
 
+@pytest.mark.shows("zx_vmo_write", "ZX_ERR_NO_MEMORY")
 def test_memory_can_run_out_and_be_given_back(zx: Any, new_vmo: Create, k: Any) -> None:
     allocated = zx.call.kernel.memory.allocated
     vmo = new_vmo(1 << 40)
@@ -303,6 +307,7 @@ def test_set_size_cuts_off_and_grows_with_zeroes(zx: Any, new_vmo: Create) -> No
     assert info(zx, vmo).committed_bytes == 0
 
 
+@pytest.mark.shows("zx_vmo_set_size", "ZX_ERR_OUT_OF_RANGE")
 def test_set_size_refuses(zx: Any, new_vmo: Create, with_rights: Rights) -> None:
     fixed, vmo = new_vmo(PAGE), new_vmo(PAGE, ZX_VMO_RESIZABLE)
     assert zx.zx_vmo_set_size(fixed, PAGE) == ZX_ERR_UNAVAILABLE
@@ -314,6 +319,7 @@ def test_set_size_refuses(zx: Any, new_vmo: Create, with_rights: Rights) -> None
     assert zx.zx_vmo_get_size(vmo) == (ZX_OK, PAGE)
 
 
+@pytest.mark.shows("zx_vmo_set_stream_size", "ZX_ERR_OUT_OF_RANGE")
 def test_stream_size(zx: Any, new_vmo: Create) -> None:
     vmo = new_vmo(2 * PAGE)
     assert zx.zx_vmo_write(vmo, b"x" * 2 * PAGE, 0) == ZX_OK
@@ -379,6 +385,7 @@ def test_cache_operations(zx: Any, new_vmo: Create) -> None:
     assert op(zx, vmo, 999, 0, PAGE) == ZX_ERR_INVALID_ARGS
 
 
+@pytest.mark.shows("zx_vmo_op_range", "ZX_ERR_INVALID_ARGS")
 def test_locks_of_a_discardable_vmo(zx: Any, new_vmo: Create, trap: Trap) -> None:
     vmo = new_vmo(2 * PAGE, ZX_VMO_DISCARDABLE)
     assert op(zx, vmo, ZX_VMO_OP_UNLOCK, 0, 2 * PAGE) == ZX_ERR_BAD_STATE
@@ -407,6 +414,9 @@ def test_a_discardable_vmo_has_no_children(zx: Any, new_vmo: Create) -> None:
 # ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("zx_vmo_read", "ZX_ERR_BAD_STATE")
+@pytest.mark.shows("zx_vmo_set_cache_policy", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_vmo_write", "ZX_ERR_BAD_STATE")
 def test_memory_that_is_not_cached_cannot_be_read_or_cloned(zx: Any, new_vmo: Create, root: int) -> None:
     vmo = new_vmo(PAGE)
     assert zx.zx_vmo_set_cache_policy(vmo, 1 << 10) == ZX_ERR_INVALID_ARGS
@@ -425,6 +435,7 @@ def test_memory_that_is_not_cached_cannot_be_read_or_cloned(zx: Any, new_vmo: Cr
     assert zx.zx_vmo_set_cache_policy(vmo, 0) == ZX_ERR_BAD_STATE
 
 
+@pytest.mark.shows("zx_vmo_set_cache_policy", "ZX_ERR_BAD_STATE")
 def test_the_cache_policy_stays_while_the_vmo_is_in_use(zx: Any, new_vmo: Create, root: int) -> None:
     vmo = new_vmo(PAGE)
     clone = child(zx, vmo, ZX_VMO_CHILD_SNAPSHOT, 0, PAGE)
@@ -519,6 +530,8 @@ def test_a_mapping_keeps_a_child_alive(zx: Any, new_vmo: Create, root: int) -> N
     assert info(zx, vmo).num_children == 0
 
 
+@pytest.mark.shows("zx_vmo_read", "ZX_ERR_OUT_OF_RANGE")
+@pytest.mark.shows("zx_vmo_set_size", "ZX_ERR_UNAVAILABLE")
 def test_a_slice_is_a_window(zx: Any, new_vmo: Create) -> None:
     vmo = new_vmo(4 * PAGE)
     window = child(zx, vmo, ZX_VMO_CHILD_SLICE, PAGE, 2 * PAGE)
@@ -535,6 +548,7 @@ def test_a_slice_is_a_window(zx: Any, new_vmo: Create) -> None:
     assert zx.zx_vmo_write(inner, b"still", 0) == ZX_OK and read(zx, inner, 0, 5) == b"still"
 
 
+@pytest.mark.shows("zx_vmo_create_child", "ZX_ERR_OUT_OF_RANGE")
 @pytest.mark.parametrize("kind", SNAPSHOTS)
 def test_a_slice_cannot_be_snapshot(zx: Any, new_vmo: Create, kind: int) -> None:
     window = child(zx, new_vmo(2 * PAGE), ZX_VMO_CHILD_SLICE, 0, PAGE)
@@ -542,6 +556,7 @@ def test_a_slice_cannot_be_snapshot(zx: Any, new_vmo: Create, kind: int) -> None
     assert zx.zx_vmo_create_child(window, kind, 0, 2 * PAGE)[0] == ZX_ERR_OUT_OF_RANGE
 
 
+@pytest.mark.shows("zx_vmo_set_size", "ZX_ERR_ACCESS_DENIED")
 def test_a_reference_is_the_same_memory(zx: Any, new_vmo: Create) -> None:
     vmo = new_vmo(PAGE, ZX_VMO_RESIZABLE)
     reference = child(zx, vmo, ZX_VMO_CHILD_REFERENCE | ZX_VMO_CHILD_RESIZABLE, 0, 0)
@@ -659,6 +674,9 @@ def test_transferred_pages_change_their_owner(zx: Any, new_vmo: Create) -> None:
     assert zx.call.kernel.memory.allocated == allocated - 2
 
 
+@pytest.mark.shows("zx_vmo_transfer_data", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_vmo_transfer_data", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_vmo_transfer_data", "ZX_ERR_OUT_OF_RANGE")
 def test_transfer_data_refuses(zx: Any, new_vmo: Create, with_rights: Rights) -> None:
     source, target = new_vmo(2 * PAGE), new_vmo(2 * PAGE)
     transfer = zx.zx_vmo_transfer_data
