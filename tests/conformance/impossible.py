@@ -12,10 +12,10 @@ zx_debuglog_create zx_event_create zx_eventpair_create zx_exception_get_process
 zx_exception_get_thread zx_fifo_create zx_guest_create zx_handle_duplicate zx_handle_replace
 zx_interrupt_create zx_iommu_create zx_job_set_policy zx_object_get_child zx_object_get_info
 zx_object_get_property zx_object_wait_async zx_object_wait_many zx_pager_create zx_pager_create_vmo
-zx_port_create zx_process_create zx_process_create_shared zx_profile_create zx_resource_create
+zx_port_create zx_profile_create zx_resource_create
 zx_socket_create zx_socket_write zx_stream_create zx_system_get_performance_info
-zx_system_set_performance_info zx_system_watch_memory_stall zx_task_create_exception_channel
-zx_task_suspend zx_thread_create zx_thread_raise_exception zx_thread_read_state
+zx_system_set_performance_info zx_system_watch_memory_stall 
+zx_thread_raise_exception zx_thread_read_state
 zx_thread_write_state zx_timer_create zx_vmar_allocate zx_vmar_map zx_vmar_protect zx_vmo_create
 zx_vmo_create_child zx_vmo_create_physical zx_vmo_replace_as_executable zx_vmo_set_size
 zx_vmo_set_stream_size
@@ -50,7 +50,6 @@ _REASONS: Final[dict[str, dict[str, str]]] = {
         "zx_system_get_performance_info": "ACCESS_DENIED",
         "zx_system_set_processor_power_domain": "ACCESS_DENIED",
         "zx_system_set_processor_power_state": "ACCESS_DENIED",
-        "zx_vmo_create_child": "ACCESS_DENIED",
     },
     "the call answers ZX_ERR_NOT_SUPPORTED before it looks at anything": {
         "zx_debug_read": "INVALID_ARGS",
