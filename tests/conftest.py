@@ -25,11 +25,22 @@ def zx(k: Kernel) -> HostSys:
     return k.host.sys
 
 
+PROOF = pytest.StashKey[recorder.Proof]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Before any are deselected."""
+    if not any("[" in argument for argument in config.args):
+        config.stash[PROOF] = recorder.Proof(items)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """A test that passes has shown the errors that its marks name."""
     recorder.answered.clear()
     result = yield
-    if missing := recorder.unproved(item):
-        pytest.fail("; ".join(missing), pytrace=False)
+    proof = item.config.stash.get(PROOF, None)
+    if proof is not None and (missing := proof.passed(item)):
+        pytest.fail("\n".join(missing), pytrace=False)
     return result

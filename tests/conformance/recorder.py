@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -35,26 +35,51 @@ def install() -> None:
     door._body, door._names = recording_body, recording_names
 
 
-def claims(item: pytest.Item) -> Iterator[tuple[str, str]]:
+def claims(item: pytest.Item) -> list[tuple[str, str]]:
     """The pairs of call and error that a test's marks name. Raises ValueError for a name that is none."""
-    for mark in item.iter_markers("shows"):
-        call, error = mark.args
-        if call not in BY_NAME or error.removeprefix("ZX_ERR_") not in Status.__members__:
-            raise ValueError(f"{item.nodeid}: there is no {call} or no {error}")
-        yield call, error
+    return [_pair(item, mark) for mark in item.iter_markers("shows")]
 
 
-def unproved(item: pytest.Item) -> list[str]:
-    """The marks of a test that has run that nothing bears out. What the vDSO answers by itself is not seen.
+def _pair(item: pytest.Item, mark: pytest.Mark) -> tuple[str, str]:
+    call, error = mark.args
+    if call not in BY_NAME or error.removeprefix("ZX_ERR_") not in Status.__members__:
+        raise ValueError(f"{item.nodeid}: there is no {call} or no {error}")
+    return call, error
 
-    Of a test with cases, a mark of the test is about all of them together, and only those of the case itself are held to it.
+
+class Proof:
+    """Holds the marks of tests to what the calls answered.
+
+    Each test shows what it is marked with. Where it has cases, each case shows what it is marked with itself, and what the whole
+    test is marked with some of its cases do; that is looked at when the last of them has passed in this process.
     """
-    marks = item.iter_markers("shows")
-    if hasattr(item, "callspec"):
-        marks = (mark for mark in item.callspec.marks if mark.name == "shows")
-    return [
-        f"{call} never answered {error}"
-        for call, error in (mark.args for mark in marks)
-        if BY_NAME[call].vdso is not Vdso.VDSO
-        and (call, Status[error.removeprefix("ZX_ERR_")]) not in answered
-    ]
+
+    def __init__(self, items: list[pytest.Item]) -> None:
+        self._left = Counter(_test(item) for item in items)  # cases that have not passed yet
+        self._owed: dict[str, set[tuple[str, str]]] = {}  # what no case has shown yet
+
+    def passed(self, item: pytest.Item) -> list[str]:
+        """A test has passed: what it should have shown and has not."""
+        test, cases = _test(item), getattr(item, "callspec", None)
+        if cases is None:
+            return [_complaint(pair) for pair in claims(item) if not _shown(pair)]
+        own = {_pair(item, mark) for mark in cases.marks if mark.name == "shows"}
+        owed = self._owed.setdefault(test, set(claims(item)) - own)
+        owed.difference_update([pair for pair in owed if _shown(pair)])
+        self._left[test] -= 1
+        unproved = {pair for pair in own if not _shown(pair)} | (set() if self._left[test] else owed)
+        return [_complaint(pair) for pair in sorted(unproved)]
+
+
+def _test(item: pytest.Item) -> str:
+    return item.nodeid.partition("[")[0]
+
+
+def _shown(pair: tuple[str, str]) -> bool:
+    """What the vDSO answers by itself is not seen."""
+    call, error = pair
+    return BY_NAME[call].vdso is Vdso.VDSO or (call, Status[error.removeprefix("ZX_ERR_")]) in answered
+
+
+def _complaint(pair: tuple[str, str]) -> str:
+    return f"marked with it, but {pair[0]} never answered {pair[1]}"
