@@ -158,6 +158,7 @@ def test_readable_is_asserted_while_messages_are_queued(k: Any, zx: Any, pair: P
     assert not signals(k, other) & ZX_CHANNEL_READABLE
 
 
+@pytest.mark.shows("zx_channel_write", "ZX_ERR_OUT_OF_RANGE")
 def test_the_largest_message_fits_and_a_larger_one_is_out_of_range(zx: Any, pair: Pair) -> None:
     largest = bytes(range(256)) * (ZX_CHANNEL_MAX_MSG_BYTES // 256)
     assert zx.zx_channel_write(pair[0], 0, largest, []) == ZX_OK
@@ -189,6 +190,7 @@ def test_a_handle_in_a_message_leaves_the_sender_and_keeps_its_object(k: Any, zx
 # Reading
 
 
+@pytest.mark.shows("zx_channel_read", "ZX_ERR_BUFFER_TOO_SMALL")
 def test_a_message_that_does_not_fit_stays_and_its_sizes_are_told(zx: Any, pair: Pair) -> None:
     zx.zx_channel_write(pair[0], 0, b"four", [event(zx)])
     assert zx.zx_channel_read(pair[1], 0, 3, 1) == (ZX_ERR_BUFFER_TOO_SMALL, b"", [], 4, 1)

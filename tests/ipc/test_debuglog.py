@@ -103,6 +103,7 @@ def test_records_come_in_order_and_every_reader_gets_all(
         assert zx.zx_debuglog_read(log, 0, 256)[0] == ZX_ERR_SHOULD_WAIT
 
 
+@pytest.mark.shows("zx_debuglog_read", "ZX_ERR_SHOULD_WAIT")
 def test_readable_is_asserted_until_a_read_finds_nothing(k: Any, zx: Any, reader: int, writer: int) -> None:
     log = k.host.dispatcher.handles.get(reader).object
     assert not log.signals & ZX_LOG_READABLE

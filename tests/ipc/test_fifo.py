@@ -80,6 +80,7 @@ def test_creation_checks_options_before_sizes(zx: Any) -> None:
         (1 << 63, 1 << 63, ZX_ERR_OUT_OF_RANGE),
     ],
 )
+@pytest.mark.shows("zx_fifo_create", "ZX_ERR_OUT_OF_RANGE")
 def test_a_queue_has_elements_and_at_most_a_page(zx: Any, count: int, size: int, expected: int) -> None:
     assert zx.zx_fifo_create(count, size, 0)[0] == expected
 
@@ -121,6 +122,7 @@ def test_an_empty_queue_should_wait_until_the_peer_closes(zx: Any, fifo: Fifo) -
 
 
 @pytest.mark.shows("zx_fifo_write", "ZX_ERR_OUT_OF_RANGE")
+@pytest.mark.shows("zx_fifo_read", "ZX_ERR_OUT_OF_RANGE")
 def test_another_element_size_or_no_elements_are_out_of_range(trap: Any, memory: Memory, fifo: Fifo) -> None:
     for call in ("zx_fifo_write", "zx_fifo_read"):
         assert trap(call, fifo.one, SIZE + 1, memory.address, 1, 0) == ZX_ERR_OUT_OF_RANGE

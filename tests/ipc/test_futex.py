@@ -93,6 +93,7 @@ def world(k: Any, program: Program) -> World:
 
 
 @pytest.mark.shows("zx_futex_wait", "ZX_ERR_TIMED_OUT")
+@pytest.mark.shows("zx_futex_wait", "ZX_ERR_BAD_STATE")
 def test_a_wait_that_sees_another_value_is_a_bad_state(zx: Any, memory: Memory) -> None:
     memory.put(0, (7).to_bytes(4, "little"))
     assert zx.zx_futex_wait(memory.address, 8, ZX_HANDLE_INVALID, 0) == ZX_ERR_BAD_STATE
@@ -103,6 +104,7 @@ def test_a_wait_that_sees_another_value_is_a_bad_state(zx: Any, memory: Memory) 
 
 @pytest.mark.shows("zx_futex_wake", "ZX_ERR_INVALID_ARGS")
 @pytest.mark.shows("zx_futex_wake_single_owner", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_futex_wait", "ZX_ERR_INVALID_ARGS")
 def test_bad_pointers_are_invalid(zx: Any, memory: Memory) -> None:
     good = memory.address
     for bad in (0, good + 1, good + 2, BAD_ADDRESS):
@@ -141,6 +143,7 @@ def test_waking_another_futex_wakes_nobody(world: World) -> None:
     assert world.woken == []
 
 
+@pytest.mark.shows("zx_futex_wait", "ZX_ERR_TIMED_OUT")
 def test_a_wait_times_out_and_is_forgotten(zx: Any, world: World) -> None:
     world.wait("one", world.a, deadline=zx.zx_deadline_after(MS // 2))
     assert world.woken == ["one"] and world.program.results[-1] == ZX_ERR_TIMED_OUT
@@ -217,6 +220,7 @@ def test_the_owner_goes_when_the_last_waiter_times_out(zx: Any, world: World) ->
 
 @pytest.mark.shows("zx_futex_requeue", "ZX_ERR_BAD_STATE")
 @pytest.mark.shows("zx_futex_wait", "ZX_ERR_BAD_STATE")
+@pytest.mark.shows("zx_futex_wait", "ZX_ERR_BAD_HANDLE")
 def test_bad_owners_are_refused_after_the_value_is_looked_at(k: Any, zx: Any, world: World) -> None:
     event = world.call("zx_event_create", 0)[1]
     unstarted = world.handle(ThreadDispatcher.create(world.program.process, b"new"))

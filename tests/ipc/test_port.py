@@ -188,6 +188,7 @@ def test_rights_and_types_are_checked(k: Any, zx: Any, port: int) -> None:
 # Cancelling
 
 
+@pytest.mark.shows("zx_port_cancel", "ZX_ERR_NOT_FOUND")
 def test_cancel_ends_waits_of_one_source_and_key(zx: Any, port: int) -> None:
     events = [zx.zx_event_create(0)[1] for _ in range(2)]
     for event in events:

@@ -154,6 +154,10 @@ def test_a_write_of_part_of_a_page_waits_for_it(pw: PagerWorld) -> None:
         Status.BUFFER_TOO_SMALL,
     ],
 )
+@pytest.mark.shows("zx_vmo_read", "ZX_ERR_IO")
+@pytest.mark.shows("zx_vmo_read", "ZX_ERR_IO_DATA_INTEGRITY")
+@pytest.mark.shows("zx_vmo_read", "ZX_ERR_BAD_STATE")
+@pytest.mark.shows("zx_vmo_write", "ZX_ERR_BAD_STATE")
 def test_a_failed_request_fails_the_call_with_its_status(pw: PagerWorld, status: Status) -> None:
     vmo = pw.vmo(2)
     reader, writer = pw.read(vmo, 0), pw.write(vmo, 1, b"x")

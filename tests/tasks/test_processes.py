@@ -553,6 +553,8 @@ def test_nothing_is_mapped_there(region: Region) -> None:
 
 @shows("read_memory", "OUT_OF_RANGE")
 @shows("write_memory", "OUT_OF_RANGE")
+@pytest.mark.shows("zx_process_read_memory", "ZX_ERR_OUT_OF_RANGE")
+@pytest.mark.shows("zx_process_write_memory", "ZX_ERR_OUT_OF_RANGE")
 def test_behind_the_end_of_the_vmo(region: Region) -> None:
     region.world.ok(region.world.zx.zx_vmo_set_size(region.vmo, PAGE))
     assert region.read(region.base + PAGE, 1) == (abi.ZX_ERR_OUT_OF_RANGE, b"", 0)

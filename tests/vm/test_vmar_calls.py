@@ -141,6 +141,7 @@ def executable(zx: Any, vmo: int) -> int:
 
 
 @pytest.mark.shows("zx_vmar_unmap_handle_close_thread_exit", "ZX_ERR_BAD_HANDLE")
+@pytest.mark.shows("zx_vmar_unmap_handle_close_thread_exit", "ZX_ERR_WRONG_TYPE")
 def test_bad_handles_and_types(zx: Any, new_vmo: Create, vmar: tuple[int, int]) -> None:
     vmo = new_vmo(PAGE)
     handle, base = vmar
@@ -164,6 +165,9 @@ def test_bad_handles_and_types(zx: Any, new_vmo: Create, vmar: tuple[int, int]) 
     ("permissions", "right"),
     [(ZX_VM_PERM_READ, ZX_RIGHT_READ), (RW, ZX_RIGHT_WRITE), (RX, ZX_RIGHT_EXECUTE)],
 )
+@pytest.mark.shows("zx_vmar_map", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_vmar_protect", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_vmar_allocate", "ZX_ERR_ACCESS_DENIED")
 def test_permissions_need_the_right_on_both_handles(
     zx: Any, new_vmo: Create, vmar: tuple[int, int], with_rights: Rights, permissions: int, right: int
 ) -> None:
@@ -202,6 +206,8 @@ def test_permissions_need_the_right_on_both_handles(
 @pytest.mark.shows("zx_vmar_map", "ZX_ERR_BAD_STATE")
 @pytest.mark.shows("zx_vmar_protect", "ZX_ERR_ACCESS_DENIED")
 @pytest.mark.shows("zx_vmar_protect", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_vmar_unmap", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_vmar_op_range", "ZX_ERR_INVALID_ARGS")
 def test_op_children(zx: Any, new_vmo: Create, vmar: tuple[int, int], with_rights: Rights) -> None:
     handle, _base = vmar
     alone = with_rights(handle, ALL & ~ZX_RIGHT_OP_CHILDREN)
@@ -279,6 +285,8 @@ def test_a_vmar_lies_in_its_parent(zx: Any, root: int, with_rights: Rights) -> N
         (0, 0, 63 * PAGE, ZX_ERR_NO_RESOURCES),
     ],
 )
+@pytest.mark.shows("zx_vmar_allocate", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_vmar_allocate", "ZX_ERR_NO_RESOURCES")
 def test_allocate_refuses(
     zx: Any, vmar: tuple[int, int], options: int, offset: int, size: int, status: int
 ) -> None:
@@ -365,6 +373,10 @@ def test_x86_cannot_execute_what_it_cannot_read(zx: Any, new_vmo: Create, vmar: 
         (RW, 0, 0, 64 * PAGE, ZX_ERR_NO_RESOURCES),
     ],
 )
+@pytest.mark.shows("zx_vmar_map", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_vmar_map", "ZX_ERR_ALREADY_EXISTS")
+@pytest.mark.shows("zx_vmar_map", "ZX_ERR_NO_RESOURCES")
+@pytest.mark.shows("zx_vmar_map", "ZX_ERR_OUT_OF_RANGE")
 def test_map_refuses(
     zx: Any,
     new_vmo: Create,
@@ -388,6 +400,7 @@ def test_a_mapping_whose_address_cannot_be_told_does_not_exist(
     assert not can(zx, vmar[1], READ)
 
 
+@pytest.mark.shows("zx_vmar_map", "ZX_ERR_NOT_SUPPORTED")
 def test_kinds_of_vmos_that_must_be_asked_for(zx: Any, new_vmo: Create, vmar: tuple[int, int]) -> None:
     resizable, discardable = new_vmo(PAGE, ZX_VMO_RESIZABLE), new_vmo(PAGE, ZX_VMO_DISCARDABLE)
     assert (
@@ -411,6 +424,7 @@ def test_the_end_of_the_vmo_ends_the_mapping_too(zx: Any, new_vmo: Create, vmar:
     assert aspace(zx).read_user(address + PAGE, 1) == b"\0"
 
 
+@pytest.mark.shows("zx_vmar_op_range", "ZX_ERR_OUT_OF_RANGE")
 def test_faults_beyond_the_stream_size(zx: Any, new_vmo: Create, vmar: tuple[int, int]) -> None:
     vmo = new_vmo(3 * PAGE)
     options = RW | ZX_VM_ALLOW_FAULTS | ZX_VM_FAULT_BEYOND_STREAM_SIZE
@@ -523,12 +537,18 @@ def test_unmapping_cuts_mappings_and_passes_over_gaps(
 @pytest.mark.parametrize(
     ("offset", "size"), [(1, PAGE), (0, 0), (0, 65 * PAGE), (64 * PAGE, PAGE), (-PAGE, 2 * PAGE), (0, U64)]
 )
+@pytest.mark.shows("zx_vmar_unmap", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_vmar_protect", "ZX_ERR_INVALID_ARGS")
 def test_unmap_and_protect_refuse_ranges(zx: Any, vmar: tuple[int, int], offset: int, size: int) -> None:
     assert zx.zx_vmar_unmap(vmar[0], vmar[1] + offset, size) == ZX_ERR_INVALID_ARGS
     assert zx.zx_vmar_protect(vmar[0], RW, vmar[1] + offset, size) == ZX_ERR_INVALID_ARGS
 
 
 @pytest.mark.shows("zx_vmar_unmap", "ZX_ERR_BAD_STATE")
+@pytest.mark.shows("zx_vmar_unmap", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_vmar_destroy", "ZX_ERR_BAD_STATE")
+@pytest.mark.shows("zx_vmar_op_range", "ZX_ERR_BAD_STATE")
+@pytest.mark.shows("zx_vmar_allocate", "ZX_ERR_BAD_STATE")
 def test_vmars_are_unmapped_whole(zx: Any, vmar: tuple[int, int], new_vmo: Create) -> None:
     handle, base = vmar
     status, inner, inner_base = zx.zx_vmar_allocate(handle, CAN_ALL | ZX_VM_SPECIFIC, 4 * PAGE, 4 * PAGE)
@@ -599,6 +619,8 @@ def test_protect_changes_part_of_a_mapping(zx: Any, new_vmo: Create, vmar: tuple
     assert not can(zx, address, READ)
 
 
+@pytest.mark.shows("zx_vmar_protect", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_vmar_protect", "ZX_ERR_ACCESS_DENIED")
 @pytest.mark.shows("zx_vmar_protect", "ZX_ERR_NOT_FOUND")
 def test_protect_refuses(zx: Any, new_vmo: Create, vmar: tuple[int, int]) -> None:
     handle, base = vmar

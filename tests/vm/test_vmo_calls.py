@@ -142,6 +142,9 @@ def status_of(answer: Any) -> int:
 
 @pytest.mark.shows("zx_vmo_read", "ZX_ERR_ACCESS_DENIED")
 @pytest.mark.parametrize(("name", "arguments", "needed"), CALLS)
+@pytest.mark.shows("zx_vmo_write", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_vmo_op_range", "ZX_ERR_ACCESS_DENIED")
+@pytest.mark.shows("zx_vmo_set_size", "ZX_ERR_ACCESS_DENIED")
 def test_each_call_wants_its_handle_type_and_rights(
     zx: Any,
     new_vmo: Create,
@@ -163,6 +166,7 @@ def test_each_call_wants_its_handle_type_and_rights(
     assert status_of(function(with_rights(vmo, sum(needed)), *arguments)) == ZX_OK
 
 
+@pytest.mark.shows("zx_vmo_op_range", "ZX_ERR_ACCESS_DENIED")
 def test_lock_needs_read_or_write(zx: Any, new_vmo: Create, with_rights: Rights) -> None:
     vmo = new_vmo(PAGE, ZX_VMO_DISCARDABLE)
     for operation in (ZX_VMO_OP_LOCK, ZX_VMO_OP_TRY_LOCK, ZX_VMO_OP_UNLOCK):
@@ -218,6 +222,7 @@ def test_a_resizable_vmo_has_the_right_to_be_resized(zx: Any, new_vmo: Create) -
         (0, 1, ZX_ERR_INVALID_ARGS),
     ],
 )
+@pytest.mark.shows("zx_vmo_create", "ZX_ERR_OUT_OF_RANGE")
 def test_vmo_create_refuses(zx: Any, size: int, options: int, status: int) -> None:
     assert zx.zx_vmo_create(size, options) == (status, 0)
 
@@ -244,6 +249,8 @@ def test_what_is_written_is_read_across_pages(zx: Any, new_vmo: Create) -> None:
 @pytest.mark.parametrize(
     ("offset", "size"), [(PAGE, 1), (0, PAGE + 1), (PAGE + 1, 0), (U64, 1), (U64, 2), (PAGE - 1, 2)]
 )
+@pytest.mark.shows("zx_vmo_read", "ZX_ERR_OUT_OF_RANGE")
+@pytest.mark.shows("zx_vmo_write", "ZX_ERR_OUT_OF_RANGE")
 def test_nothing_is_read_or_written_outside(zx: Any, new_vmo: Create, offset: int, size: int) -> None:
     vmo = new_vmo(PAGE)
     assert zx.zx_vmo_read(vmo, offset, size)[0] == ZX_ERR_OUT_OF_RANGE
@@ -276,6 +283,7 @@ def test_a_huge_copy_ends_at_the_first_bad_page(zx: Any, new_vmo: Create, root: 
     assert read(zx, target, 0, 5) == b"first"
 
 
+@pytest.mark.shows("zx_vmo_op_range", "ZX_ERR_NO_MEMORY")
 @pytest.mark.shows("zx_vmo_write", "ZX_ERR_NO_MEMORY")
 def test_memory_can_run_out_and_be_given_back(zx: Any, new_vmo: Create, k: Any) -> None:
     allocated = zx.call.kernel.memory.allocated
@@ -307,6 +315,7 @@ def test_set_size_cuts_off_and_grows_with_zeroes(zx: Any, new_vmo: Create) -> No
     assert info(zx, vmo).committed_bytes == 0
 
 
+@pytest.mark.shows("zx_vmo_set_size", "ZX_ERR_UNAVAILABLE")
 @pytest.mark.shows("zx_vmo_set_size", "ZX_ERR_OUT_OF_RANGE")
 def test_set_size_refuses(zx: Any, new_vmo: Create, with_rights: Rights) -> None:
     fixed, vmo = new_vmo(PAGE), new_vmo(PAGE, ZX_VMO_RESIZABLE)
@@ -340,6 +349,7 @@ def test_stream_size(zx: Any, new_vmo: Create) -> None:
 # ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.shows("zx_vmo_op_range", "ZX_ERR_INVALID_ARGS")
 def test_commit_and_decommit(zx: Any, new_vmo: Create) -> None:
     vmo = new_vmo(4 * PAGE)
     assert op(zx, vmo, ZX_VMO_OP_COMMIT, PAGE + 1, PAGE) == ZX_OK  # touches two pages
@@ -417,6 +427,8 @@ def test_a_discardable_vmo_has_no_children(zx: Any, new_vmo: Create) -> None:
 @pytest.mark.shows("zx_vmo_read", "ZX_ERR_BAD_STATE")
 @pytest.mark.shows("zx_vmo_set_cache_policy", "ZX_ERR_INVALID_ARGS")
 @pytest.mark.shows("zx_vmo_write", "ZX_ERR_BAD_STATE")
+@pytest.mark.shows("zx_vmo_set_cache_policy", "ZX_ERR_BAD_STATE")
+@pytest.mark.shows("zx_vmo_create_child", "ZX_ERR_BAD_STATE")
 def test_memory_that_is_not_cached_cannot_be_read_or_cloned(zx: Any, new_vmo: Create, root: int) -> None:
     vmo = new_vmo(PAGE)
     assert zx.zx_vmo_set_cache_policy(vmo, 1 << 10) == ZX_ERR_INVALID_ARGS
@@ -598,6 +610,8 @@ def test_a_reference_is_the_same_memory(zx: Any, new_vmo: Create) -> None:
         (ZX_VMO_CHILD_REFERENCE | ZX_VMO_CHILD_RESIZABLE, 0, 0, ZX_ERR_NOT_SUPPORTED),
     ],
 )
+@pytest.mark.shows("zx_vmo_create_child", "ZX_ERR_OUT_OF_RANGE")
+@pytest.mark.shows("zx_vmo_create_child", "ZX_ERR_INVALID_ARGS")
 def test_create_child_refuses(
     zx: Any, new_vmo: Create, options: int, offset: int, size: int, status: int
 ) -> None:
@@ -606,6 +620,7 @@ def test_create_child_refuses(
     assert info(zx, vmo).num_children == 0
 
 
+@pytest.mark.shows("zx_vmo_create_child", "ZX_ERR_NOT_SUPPORTED")
 def test_resizable_vmos_have_no_slices_and_slices_no_references(zx: Any, new_vmo: Create) -> None:
     resizable = new_vmo(PAGE, ZX_VMO_RESIZABLE)
     assert zx.zx_vmo_create_child(resizable, ZX_VMO_CHILD_SLICE, 0, PAGE)[0] == ZX_ERR_NOT_SUPPORTED
@@ -676,6 +691,7 @@ def test_transferred_pages_change_their_owner(zx: Any, new_vmo: Create) -> None:
 
 @pytest.mark.shows("zx_vmo_transfer_data", "ZX_ERR_ACCESS_DENIED")
 @pytest.mark.shows("zx_vmo_transfer_data", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_vmo_transfer_data", "ZX_ERR_BAD_HANDLE")
 @pytest.mark.shows("zx_vmo_transfer_data", "ZX_ERR_OUT_OF_RANGE")
 def test_transfer_data_refuses(zx: Any, new_vmo: Create, with_rights: Rights) -> None:
     source, target = new_vmo(2 * PAGE), new_vmo(2 * PAGE)
