@@ -18,6 +18,7 @@ from jacinth.abi import (
     ZX_RIGHT_WRITE,
     ZX_RSRC_KIND_SYSTEM,
     ZX_RSRC_SYSTEM_DEBUGLOG_BASE,
+    ZX_RSRC_SYSTEM_TRACING_BASE,
     Status,
     ZxError,
 )
@@ -120,13 +121,21 @@ def _encode(record: LogRecord) -> bytes:
 def zx_ktrace_read(
     call: Call, handle: int, data: UserOut, offset: int, data_size: int, actual: UserOut
 ) -> None:
-    """Read the kernel's trace: NOT_SUPPORTED, as in every kernel that was built without it. `jacinth run --trace` has one."""
+    """Read the kernel's trace: NOT_SUPPORTED, as in every kernel that was built without it. `jacinth run --trace` has one.
+
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, OUT_OF_RANGE handle, which must be ZX_RSRC_SYSTEM_TRACING_BASE; NOT_SUPPORTED.
+    """
+    call.dispatcher(handle, ResourceDispatcher, 0).require(ZX_RSRC_KIND_SYSTEM, ZX_RSRC_SYSTEM_TRACING_BASE)
     raise ZxError(Status.NOT_SUPPORTED)
 
 
 @syscall
 def zx_ktrace_control(call: Call, handle: int, action: int, options: int, ptr: UserInOut) -> None:
-    """Start and stop the kernel's trace: NOT_SUPPORTED, as in every kernel that was built without it."""
+    """Start and stop the kernel's trace: NOT_SUPPORTED, as in every kernel that was built without it.
+
+    Errors, in order: as `zx_ktrace_read`.
+    """
+    call.dispatcher(handle, ResourceDispatcher, 0).require(ZX_RSRC_KIND_SYSTEM, ZX_RSRC_SYSTEM_TRACING_BASE)
     raise ZxError(Status.NOT_SUPPORTED)
 
 

@@ -32,6 +32,7 @@ from jacinth.abi import (
     ZX_RSRC_SYSTEM_CPU_BASE,
     ZX_RSRC_SYSTEM_POWER_BASE,
     ZX_RSRC_SYSTEM_STALL_BASE,
+    ZX_RSRC_SYSTEM_TRACING_BASE,
     ZX_SYSTEM_EVENT_IMMINENT_OUT_OF_MEMORY,
     ZX_SYSTEM_EVENT_MEMORY_PRESSURE_CRITICAL,
     ZX_SYSTEM_EVENT_MEMORY_PRESSURE_NORMAL,
@@ -309,6 +310,19 @@ def test_power(k: Kernel, zx: Any, root: Resource[Kernel]) -> None:
     assert [control(right, command, None) for command in (5, 6, 7, 8)] == [ZX_ERR_NOT_SUPPORTED] * 4
     assert control(right, 9, None) == ZX_ERR_BAD_STATE
     assert [control(right, command, None) for command in (0, 10)] == [ZX_ERR_INVALID_ARGS] * 2
+
+
+def test_the_trace_needs_its_resource(k: Kernel, zx: Any, root: Resource[Kernel]) -> None:
+    right = root.create_child(ResourceKind.SYSTEM, ZX_RSRC_SYSTEM_TRACING_BASE, 1).raw
+    wrong = root.create_child(ResourceKind.SYSTEM, ZX_RSRC_SYSTEM_CPU_BASE, 1).raw
+    for handle, status in (
+        (0, ZX_ERR_BAD_HANDLE),
+        (k.host.process, ZX_ERR_WRONG_TYPE),
+        (wrong, ZX_ERR_OUT_OF_RANGE),
+        (right, ZX_ERR_NOT_SUPPORTED),
+    ):
+        assert zx.zx_ktrace_read(handle, 0, 64)[0] == status
+        assert zx.zx_ktrace_control(handle, 1, 0, None)[0] == status
 
 
 @shows("zx_system_mexec", "ZX_ERR_NOT_SUPPORTED")
