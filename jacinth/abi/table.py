@@ -764,7 +764,7 @@ _CLOCK: Final = calls(
         u64("options", "ZX_CLOCK_UPDATE_OPTION_"),
         in_("args", "void"),
     ),
-    row("zx_clock_read_mapped", in_("clock_addr", "void"), out("now", "zx_time_t")),
+    in_vdso("zx_clock_read_mapped", in_("clock_addr", "void"), out("now", "zx_time_t")),
     row("zx_clock_get_details_mapped", in_("clock_addr", "void"), u64("options"), out("details", "void")),
 )
 

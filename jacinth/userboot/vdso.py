@@ -227,6 +227,59 @@ def _emit_deadline_after(code: _Code, at: _Layout) -> None:
     code.emit("c3")  # ret
 
 
+def _emit_read_mapped(code: _Code, at: _Layout) -> None:
+    """rdi = the page of a clock (kernel/ipc/clock.py: ClockState), rsi = where the time goes. It saturates."""
+    again = code.here
+
+    def retry() -> None:
+        code.emit("75")  # jnz again
+        code.bytes += struct.pack("<b", again - (code.here + 1))
+
+    code.emit("44 8b 47 10")  # mov r8d, [rdi + 16]: the sequence number
+    code.emit("41 f6 c0 01")  # test r8b, 1
+    retry()
+    code.emit("4c 8b 4f 18")  # mov r9, [rdi + 24]: reference
+    code.emit("4c 8b 57 20")  # mov r10, [rdi + 32]: synthetic
+    code.emit("4c 8b 5f 28")  # mov r11, [rdi + 40]: numerator, and denominator above it
+    code.relative("e8", at.monotonic)  # call monotonic
+    code.emit("f6 07 08")  # test byte [rdi], ZX_CLOCK_OPT_BOOT
+    monotonic = code.short_jump("74")  # jz monotonic
+    code.relative("48 03 05", at.time + TimePage.BOOT_OFFSET)  # add rax, [boot_offset]
+    monotonic()
+    code.emit("44 3b 47 10")  # cmp r8d, [rdi + 16]
+    retry()
+    code.emit("45 31 c0")  # xor r8d, r8d: the sign to saturate with
+    code.emit("4c 29 c8")  # sub rax, r9
+    overflow = code.short_jump("70")  # jo saturate
+    code.emit("44 89 d9")  # mov ecx, r11d
+    code.emit("49 c1 eb 20")  # shr r11, 32
+    code.emit("48 f7 e9")  # imul rcx: rdx:rax = rax * numerator
+    code.emit("49 89 d0")  # mov r8, rdx
+    code.emit("49 c1 f8 3f")  # sar r8, 63
+    code.emit("49 89 d1")  # mov r9, rdx
+    code.emit("4d 31 c1")  # xor r9, r8
+    code.emit("4d 01 c9")  # add r9, r9
+    code.emit("4d 39 d9")  # cmp r9, r11: does the quotient fit?
+    large = code.short_jump("73")  # jae saturate
+    code.emit("49 f7 fb")  # idiv r11
+    code.emit("48 85 d2")  # test rdx, rdx
+    rounded = code.short_jump("79")  # jns rounded
+    code.emit("48 ff c8")  # dec rax: down, not to zero
+    rounded()
+    code.emit("4d 89 d0")  # mov r8, r10
+    code.emit("49 c1 f8 3f")  # sar r8, 63
+    code.emit("4c 01 d0")  # add rax, r10
+    store = code.short_jump("71")  # jno store
+    overflow()
+    large()
+    code.emit("48 b8 ff ff ff ff ff ff ff 7f")  # mov rax, 2**63 - 1
+    code.emit("4c 31 c0")  # xor rax, r8
+    store()
+    code.emit("48 89 06")  # mov [rsi], rax
+    code.emit("31 c0")  # xor eax, eax
+    code.emit("c3")  # ret
+
+
 def _emit_status_get_string(code: _Code, at: _Layout) -> None:
     code.emit("f7 df")  # neg edi
     code.imm32("81 ff", _LAST_STATUS)  # cmp edi, last
@@ -304,6 +357,7 @@ _ROUTINES: Final[dict[str, Callable[[_Code, _Layout], None]]] = {
     "zx_ticks_get_boot": _emit_boot,
     "zx_ticks_per_second": _word64(TimePage.TICKS_PER_SECOND),
     "zx_deadline_after": _emit_deadline_after,
+    "zx_clock_read_mapped": _emit_read_mapped,
     "zx_status_get_string": _emit_status_get_string,
     "zx_cache_flush": _emit_cache_flush,
     "zx_system_get_dcache_line_size": _word32(TimePage.DCACHE_LINE_SIZE),

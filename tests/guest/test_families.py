@@ -6,7 +6,7 @@ import pytest
 
 from .programs import HERE, NO_COMPILER, build, run, sentences
 
-PROGRAMS = ("streams", "iob")
+PROGRAMS = ("streams", "iob", "clocks")
 
 pytestmark = pytest.mark.skipif(bool(NO_COMPILER), reason=NO_COMPILER)
 
