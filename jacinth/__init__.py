@@ -59,6 +59,7 @@ from jacinth.api.kernel import Kernel
 from jacinth.api.memory import Vmar, Vmo
 from jacinth.api.pager import DirtyRange, Pager
 from jacinth.api.port import InterruptPacket, Packet, PageRequest, Port, SignalPacket
+from jacinth.api.profile import Profile
 from jacinth.api.restricted import RestrictedState
 from jacinth.api.socket import Socket
 from jacinth.api.status import (
@@ -170,6 +171,7 @@ __all__ = [
     "Port",
     "Process",
     "ProcessOptions",
+    "Profile",
     "Resource",
     "ResourceKind",
     "RestrictedReason",

@@ -23,7 +23,7 @@ _HEADER: Final = struct.Struct("<Q4xHBBqQQ")
 
 
 class Resource(Handle[C]):
-    """The right to something of the machine itself: `Resource(kernel, kernel.host.root_resource)` is that to everything."""
+    """The right to something of the machine itself: `kernel.root_resource` is that to everything."""
 
     OBJ_TYPE = ObjType.RESOURCE
 

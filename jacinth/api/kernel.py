@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 
 from jacinth.abi import ZX_TIME_INFINITE
 from jacinth.api.caller import enter, leave
+from jacinth.api.debuglog import Resource
 from jacinth.api.handle import check
 from jacinth.api.memory import Vmar
 from jacinth.api.task import Job, Process
@@ -35,7 +36,7 @@ class Kernel(core.Kernel):
     """A booted kernel: a root job, and a process for the host, whose handles all objects made from outside
     are.
 
-    `root_job`, `process` and `root_vmar` are the host's own handles; `host.sys` makes raw calls.
+    `root_job`, `process`, `root_vmar` and `root_resource` are the host's own handles; `host.sys` makes raw calls.
 
     *seed* and *virtual_time* together make every run repeat exactly: the scheduler's choices follow from the
     seed, and time moves only when the system does. *memory* is the size of physical memory in bytes. *strict*
@@ -68,6 +69,7 @@ class Kernel(core.Kernel):
         self.root_job: Job[Kernel] = Job(self, self.host.root_job)
         self.process: Process[Kernel] = Process(self, self.host.process)
         self.root_vmar: Vmar[Kernel] = Vmar(self, self.host.root_vmar)
+        self.root_resource: Resource[Kernel] = Resource(self, self.host.root_resource)
 
     @functools.cached_property
     def vdso(self) -> VdsoVmo:

@@ -61,6 +61,7 @@ from jacinth.api.flags import (
 )
 from jacinth.api.handle import Handle, check, values, wrap
 from jacinth.api.memory import Vmar
+from jacinth.api.profile import Profile
 from jacinth.api.restricted import RestrictedState, bind_state, enter
 from jacinth.api.status import ZxNotFound
 
@@ -427,6 +428,12 @@ class Thread(Task[C]):
         context = zx_exception_context_t(synth_code=synth_code, synth_data=synth_data)
         raise_ = self._caller.waits.zx_thread_raise_exception
         check(await raise_(ZX_EXCEPTION_TARGET_JOB_DEBUGGER, ZX_EXCP_USER, context))
+
+    @member
+    def set_profile(self, profile: Profile[C]) -> None:
+        """Apply a profile. Rights: MANAGE_THREAD; on the profile APPLY_PROFILE. Raises ZxBadState once it is dead."""
+        [raw] = values(self._caller, [profile])
+        check(self._caller.sys.zx_object_set_profile(self.raw, raw, 0))
 
     # Restricted mode. But for the kick, these are about the calling thread, a body; from outside they raise ZxNotSupported.
 

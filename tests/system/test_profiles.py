@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jacinth import Kernel, Resource, ResourceKind
+from jacinth import Kernel, Profile, Resource, ResourceKind, ZxBadState
 from jacinth.abi import (
     ZX_ERR_ACCESS_DENIED,
     ZX_ERR_BAD_HANDLE,
@@ -134,6 +134,21 @@ def test_a_profile_needs_its_resource(k: Kernel, zx: Any) -> None:
     for other in (k.host.root_job, wrong, several):
         assert zx.zx_profile_create(other, 0, GOOD[0]) == (ZX_ERR_ACCESS_DENIED, 0)
     assert zx.zx_profile_create(right, 0, GOOD[0])[0] == ZX_OK
+
+
+def test_profiles_in_the_api(k: Kernel) -> None:
+    profile = Profile.create(k.root_resource, info(MASK, mask=0))
+    process, _ = k.root_job.create_child_process("p")
+
+    async def body(me: Any) -> int:
+        return 0
+
+    thread = process.start_body(body)
+    thread.set_profile(profile)
+    assert thread.info.cpu_affinity_mask.mask[0] == 0
+    k.run()
+    with pytest.raises(ZxBadState):
+        thread.set_profile(profile)
 
 
 @shows("zx_profile_create", "ZX_ERR_ACCESS_DENIED")
