@@ -765,7 +765,7 @@ _CLOCK: Final = calls(
         in_("args", "void"),
     ),
     in_vdso("zx_clock_read_mapped", in_("clock_addr", "void"), out("now", "zx_time_t")),
-    row("zx_clock_get_details_mapped", in_("clock_addr", "void"), u64("options"), out("details", "void")),
+    in_vdso("zx_clock_get_details_mapped", in_("clock_addr", "void"), u64("options"), out("details", "void")),
 )
 
 _COUNTER: Final = calls(

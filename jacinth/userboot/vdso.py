@@ -280,6 +280,51 @@ def _emit_read_mapped(code: _Code, at: _Layout) -> None:
     code.emit("c3")  # ret
 
 
+# Where a clock's page has a word of zx_clock_details_v1_t: (offset in the page, offset in the details).
+_DETAILS: Final = (
+    *((0, 0), (8, 8)),  # options, backstop
+    *((24, 16), (32, 24), (40, 32)),  # the line from ticks
+    *((48, 40), (56, 48), (64, 56)),  # the line from reference time
+    *((72, 64), (80, 80), (88, 88), (96, 96)),  # error bound; updates of value, rate and error bound
+)
+_DETAILS_QUERY_TICKS, _DETAILS_GENERATION = 72, 104
+
+
+def _emit_get_details_mapped(code: _Code, at: _Layout) -> None:
+    """rdi = the page of a clock, rsi = options, whose upper 6 bits are the version, rdx = where the details go."""
+    code.emit("48 c1 ee 3a")  # shr rsi, 58
+    code.emit("83 fe 01")  # cmp esi, 1
+    version = code.short_jump("74")  # je version
+    code.imm32("b8", Status.INVALID_ARGS)  # mov eax, ZX_ERR_INVALID_ARGS
+    code.emit("c3")  # ret
+    version()
+    code.emit("48 85 d2")  # test rdx, rdx
+    given = code.short_jump("75")  # jnz given
+    code.imm32("b8", Status.INVALID_ARGS)
+    code.emit("c3")
+    given()
+    code.emit("49 89 d1")  # mov r9, rdx
+    again = code.here
+    code.emit("44 8b 47 10")  # mov r8d, [rdi + 16]: the sequence number
+    code.emit("41 f6 c0 01")  # test r8b, 1
+    code.relative("0f 85", again)  # jnz again
+    for source, target in _DETAILS:
+        code.emit(f"48 8b 47 {source:02x}")  # mov rax, [rdi + source]
+        code.emit(f"49 89 41 {target:02x}")  # mov [r9 + target], rax
+    code.relative("e8", at.monotonic)  # call monotonic
+    code.emit("f6 07 08")  # test byte [rdi], ZX_CLOCK_OPT_BOOT
+    monotonic = code.short_jump("74")  # jz monotonic
+    code.relative("48 03 05", at.time + TimePage.BOOT_OFFSET)  # add rax, [boot_offset]
+    monotonic()
+    code.emit(f"49 89 41 {_DETAILS_QUERY_TICKS:02x}")  # mov [r9 + query_ticks], rax
+    code.emit("44 3b 47 10")  # cmp r8d, [rdi + 16]
+    code.relative("0f 85", again)  # jne again
+    code.emit("41 d1 e8")  # shr r8d, 1
+    code.emit(f"45 89 41 {_DETAILS_GENERATION:02x}")  # mov [r9 + generation_counter], r8d
+    code.emit("31 c0")  # xor eax, eax
+    code.emit("c3")  # ret
+
+
 def _emit_status_get_string(code: _Code, at: _Layout) -> None:
     code.emit("f7 df")  # neg edi
     code.imm32("81 ff", _LAST_STATUS)  # cmp edi, last
@@ -358,6 +403,7 @@ _ROUTINES: Final[dict[str, Callable[[_Code, _Layout], None]]] = {
     "zx_ticks_per_second": _word64(TimePage.TICKS_PER_SECOND),
     "zx_deadline_after": _emit_deadline_after,
     "zx_clock_read_mapped": _emit_read_mapped,
+    "zx_clock_get_details_mapped": _emit_get_details_mapped,
     "zx_status_get_string": _emit_status_get_string,
     "zx_cache_flush": _emit_cache_flush,
     "zx_system_get_dcache_line_size": _word32(TimePage.DCACHE_LINE_SIZE),

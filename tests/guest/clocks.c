@@ -57,10 +57,17 @@ int main(void) {
   same();
 
   say("details");
-  zx_clock_details_v1_t details;
+  zx_clock_details_v1_t details, other;
+  memset(&details, 0, sizeof(details));
+  memset(&other, 0, sizeof(other));
+  OK(zx_clock_get_details(clock, 1ul << ZX_CLOCK_ARGS_VERSION_SHIFT, &other));
   OK(zx_clock_get_details_mapped(page, 1ul << ZX_CLOCK_ARGS_VERSION_SHIFT, &details));
   TRUE(details.reference_to_synthetic.rate.synthetic_ticks == 1000333);
+  TRUE(details.query_reference_ticks >= other.query_reference_ticks);
+  other.query_reference_ticks = details.query_reference_ticks;
+  TRUE(memcmp(&details, &other, sizeof(details)) == 0);
   EXPECT(ZX_ERR_INVALID_ARGS, zx_clock_get_details_mapped(page, 0, &details));
+  EXPECT(ZX_ERR_INVALID_ARGS, zx_clock_get_details_mapped(page, 1ul << ZX_CLOCK_ARGS_VERSION_SHIFT, NULL));
 
   say("without_its_handle");
   zx_time_t first = 0, second = 0;
