@@ -118,9 +118,20 @@ def test_a_write_answers_what_came_before_a_page_that_failed(pw: PagerWorld, off
     assert vmo.stream_size == offset + PAGE
 
 
+@pytest.mark.shows("zx_stream_writev_at", "ZX_ERR_NO_SPACE")
 def test_a_write_of_which_nothing_was_taken_leaves_the_content(pw: PagerWorld) -> None:
     vmo = unbounded(pw)
     writer = write(pw, vmo, 0, b"a" * 2 * PAGE)
+    pw.fail(vmo, 0, 2, Status.NO_SPACE)
+    pw.k.run_until_idle()
+    assert writer.answer == (ZX_ERR_NO_SPACE, 0)
+    assert vmo.stream_size == 0
+
+
+@pytest.mark.shows("zx_stream_writev", "ZX_ERR_NO_SPACE")
+def test_an_append_of_which_nothing_was_taken_leaves_the_content(pw: PagerWorld) -> None:
+    vmo = unbounded(pw)
+    writer = write(pw, vmo, None, b"a" * 2 * PAGE)
     pw.fail(vmo, 0, 2, Status.NO_SPACE)
     pw.k.run_until_idle()
     assert writer.answer == (ZX_ERR_NO_SPACE, 0)
