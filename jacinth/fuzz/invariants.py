@@ -54,6 +54,7 @@ from jacinth.kernel.vm.vmar import VmAddressRegion, VmMapping
 from jacinth.kernel.vm.vmo import PAGE_MASK, PAGE_SHIFT, PageList, VmObjectDispatcher
 from jacinth.kernel.wait import SignalWaiter, Waiter
 from jacinth.machine.interface import WRITE
+from jacinth.machine.portable.paging import PageTable
 
 if TYPE_CHECKING:
     from jacinth.api.kernel import Kernel as BootedKernel
@@ -581,7 +582,8 @@ def _aspace(check: Invariants, aspace: VmAspace) -> None:
     for tlb, needed in ((aspace._read_tlb, ZX_VM_PERM_READ), (aspace._write_tlb, ZX_VM_PERM_WRITE)):
         for page, place in tlb.items():
             _shown(check, aspace, page, place >> PAGE_SHIFT, needed)
-    leaves = getattr(aspace.machine, "_leaves", {})
+    assert isinstance(aspace.machine, PageTable)
+    leaves = aspace.machine.leaves
     for key, leaf in leaves.items():
         for index, entry in enumerate(leaf.tolist()):
             if entry:

@@ -59,6 +59,9 @@ TOPICS = [
     Topic("ZX_INFO_HANDLE_TABLE", "process", abi.zx_info_handle_extended_t, TABLE, many=True),
     Topic("ZX_INFO_BTI", "bti", abi.zx_info_bti_t, INSPECT),
     Topic("ZX_INFO_INTERRUPT", "interrupt", abi.zx_info_interrupt_t, INSPECT),
+    Topic("ZX_INFO_CLOCK_MAPPED_SIZE", "clock", None, INSPECT),
+    Topic("ZX_INFO_IOB", "iob", abi.zx_info_iob_t, INSPECT),
+    Topic("ZX_INFO_IOB_REGIONS", "iob", abi.zx_iob_region_info_t, INSPECT, many=True),
     Topic("ZX_INFO_JOB", "job", abi.zx_info_job_t, INSPECT),
     Topic("ZX_INFO_JOB_CHILDREN", "job", None, ENUMERATE, many=True),
     Topic("ZX_INFO_JOB_PROCESSES", "job", None, ENUMERATE, many=True),
@@ -158,6 +161,11 @@ class Zoo:
                 bti = calls.ok(zx.zx_bti_create(iommu, 0, 0))
                 calls.close(iommu)
                 return int(bti)
+            case "clock":
+                return int(calls.ok(zx.zx_clock_create(abi.ZX_CLOCK_OPT_MAPPABLE, None)))
+            case "iob":
+                two = [abi.zx_iob_region_t(access=0b11, size=PAGE)] * 2
+                return int(calls.ok(zx.zx_iob_create(0, two))[0])
             case "stream":
                 vmo = calls.ok(zx.zx_vmo_create(PAGE, 0))
                 stream = calls.ok(zx.zx_stream_create(abi.ZX_STREAM_MODE_READ, vmo, 0))
