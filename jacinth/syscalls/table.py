@@ -1,7 +1,6 @@
 """All implemented calls: importing this registers them with the door."""
 
 from jacinth.syscalls import (  # noqa: F401
-    barrier,
     bti,
     channel,
     clock,

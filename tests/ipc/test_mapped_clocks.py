@@ -1,4 +1,4 @@
-"""Mapped clocks and barriers. Source: zircon/vdso/{clock,vmar}.fidl, RFC-0266, utest/core/clock (mapped clocks)."""
+"""Mapped clocks. Source: zircon/vdso/{clock,vmar}.fidl, RFC-0266, utest/core/clock (mapped clocks)."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ from jacinth.abi import (
     ZX_OK,
     ZX_RIGHT_MAP,
     ZX_RIGHT_READ,
-    ZX_SYSTEM_BARRIER_DATA_MEMORY,
-    ZX_SYSTEM_BARRIER_INSTRUCTION_STREAM,
     ZX_VM_PERM_EXECUTE,
     ZX_VM_PERM_READ,
     ZX_VM_PERM_READ_IF_XOM_UNSUPPORTED,
@@ -170,21 +168,6 @@ def test_reading_what_is_not_mapped(mapped: Mapped) -> None:
 @pytest.mark.parametrize("options", [0, V2])
 def test_details_of_other_versions(mapped: Mapped, options: int) -> None:
     assert mapped.zx.zx_clock_get_details_mapped(mapped.address, options)[0] == ZX_ERR_INVALID_ARGS
-
-
-# ---- Barriers
-
-
-def test_barriers_have_no_answer(k: Kernel) -> None:
-    zx: Any = k.host.sys
-    assert zx.zx_membarrier_sync_process_data() == zx.zx_membarrier_sync_process_insn() == ZX_OK
-    assert zx.zx_system_barrier(ZX_SYSTEM_BARRIER_DATA_MEMORY) == ZX_OK
-    assert zx.zx_system_barrier(ZX_SYSTEM_BARRIER_INSTRUCTION_STREAM) == ZX_OK
-
-
-@pytest.mark.shows("zx_system_barrier", "ZX_ERR_INVALID_ARGS")
-def test_invalid_args_for_another_barrier(k: Kernel) -> None:
-    assert k.host.sys.zx_system_barrier(2) == ZX_ERR_INVALID_ARGS
 
 
 def test_clocks_in_the_python_api(k: Kernel) -> None:
