@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.row import Row
-from jacinth import Kernel
+from jacinth import Body, Kernel, ProcessOptions, Signals, VmarFlags, Vmo
 from jacinth.abi import ZX_TASK_TERMINATED, ZX_TIME_INFINITE
 from jacinth.machine.exit import Exit, Preempted
 from jacinth.machine.interface import EXECUTE, PAGE_SIZE, READ, WRITE
@@ -48,6 +48,7 @@ def rows(directory: Path) -> Iterator[Row]:
     yield Row("pager fault round trip", _best(image, "pager", 10_000) / 1e3, "us")
     # Each yield lets the other process's thread run once: two switches.
     yield Row("switch between two threads of two processes", _best(image, "switch", 50_000) / 2e3, "us", 5)
+    yield from _restricted(directory)
 
     compiler = find_compiler().command
     bare, linux = directory / "bare", directory / "linux"
@@ -87,21 +88,63 @@ def rows(directory: Path) -> Iterator[Row]:
             )
 
 
+def _restricted(directory: Path) -> Iterator[Row]:
+    """Into restricted mode and out again: machine code that enters by system calls, and a Python body."""
+    program = directory / "restricted"
+    compile_program([_C / "restricted.c"], program)
+    image = program.read_bytes()
+    runs = [[int(word) for word in _run(image, ["50000"]).split()[-3:]] for _ in range(_REPEAT)]
+    null, trip, exception = (min(run[i] for run in runs) for i in range(3))
+    note = f"{trip / 1e3:.2f} us against {null / 1e3:.2f} us in the same run"
+    yield Row("restricted mode, there and back / null syscall", trip / null, "x", 2.0, note=note)
+    yield Row("exception in restricted mode, there and back", exception / 1e3, "us")
+    yield Row("restricted mode of a Python body, there and back", _restricted_body(20_000) * 1e6, "us")
+
+
+def _restricted_body(rounds: int) -> float:
+    """Seconds a round, in the best of several runs."""
+    times = []
+
+    async def body(zx: Body) -> None:
+        code = await Vmo.create(PAGE_SIZE, caller=zx).replace_as_executable()
+        await code.write(bytes.fromhex("0f05 ebfc"))  # again: syscall; jmp again
+        state = await zx.thread.restricted_bind_state()
+        flags = VmarFlags.PERM_READ | VmarFlags.PERM_EXECUTE
+        state.ip = await zx.restricted_vmar.map(0, code, 0, PAGE_SIZE, flags)
+        for _ in range(_REPEAT):
+            start = time.perf_counter()
+            for _ in range(rounds):
+                await zx.thread.restricted_enter(state)
+            times.append((time.perf_counter() - start) / rounds)
+
+    with Kernel(memory=64 << 20) as kernel:
+        prototype, _ = kernel.root_job.create_child_process("prototype", ProcessOptions.SHARED)
+        process, _ = prototype.create_shared("body")
+        process.start_body(body)
+        process.wait(Signals.PROCESS_TERMINATED)
+    return min(times)
+
+
 def _best(image: bytes, what: str, rounds: int) -> float:
     """Nanoseconds a round, in the best of several runs."""
     return min(_guest(image, what, rounds) for _ in range(_REPEAT)) / rounds
 
 
 def _guest(image: bytes, what: str, rounds: int) -> int:
+    return int(_run(image, [what, str(rounds)]).split()[-1])
+
+
+def _run(image: bytes, arguments: list[str]) -> str:
+    """What the program prints."""
     printed = bytearray()
     with Kernel(memory=256 << 20) as kernel:
         kernel.console = printed.extend
         zx = kernel.host.sys
         _, job = zx.zx_job_create(kernel.host.root_job, 0)
-        args = [b"guest", what.encode(), str(rounds).encode()]
+        args = [b"guest", *(argument.encode() for argument in arguments)]
         program = launch(kernel.host, kernel.vdso, image, job=job, name=b"guest", args=args)
         zx.zx_object_wait_one(program.process, ZX_TASK_TERMINATED, ZX_TIME_INFINITE)
-    return int(printed.split()[-1])
+    return printed.decode()
 
 
 def _bare(data: bytes, kind: int, rounds: int) -> int:
