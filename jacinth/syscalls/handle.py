@@ -98,5 +98,7 @@ def zx_handle_replace(call: Call, handle: int, rights: int, out: HandleOut) -> N
     elif source.rights & rights != rights:
         call.handles.close(handle)
         raise ZxError(Status.INVALID_ARGS)
-    out.make(source.object, rights)
-    call.handles.close(handle)
+    try:
+        out.make(source.object, rights)
+    finally:
+        call.handles.close(handle)

@@ -494,11 +494,11 @@ class VmObjectDispatcher(SoloDispatcher):
         count = rounded >> PAGE_SHIFT
         if not kernel.memory.make_room(count):
             raise ZxError(Status.NO_MEMORY)
+        vmo = cls(kernel, PageList(kernel.memory, rounded, CloneFamily()))
         try:
             first = kernel.memory.allocate_run(count, alignment >> PAGE_SHIFT)
         except OutOfMemory:
             raise ZxError(Status.NO_MEMORY) from None
-        vmo = cls(kernel, PageList(kernel.memory, rounded, CloneFamily()))
         vmo.pages.contiguous = True
         vmo.pages.pages = {page: first + page for page in range(count)}
         return vmo
