@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-# Calls that make objects of the kernel, and no pages.
-_ON_THE_HEAP: Final = """
-zx_bti_create zx_channel_call zx_channel_call_etc zx_channel_create zx_channel_read
-zx_channel_read_etc zx_channel_write zx_channel_write_etc zx_clock_create zx_counter_create
-zx_debuglog_create zx_event_create zx_eventpair_create zx_exception_get_process
-zx_exception_get_thread zx_fifo_create zx_guest_create zx_handle_duplicate zx_handle_replace
-zx_interrupt_create zx_iommu_create zx_job_set_policy zx_object_get_child zx_object_get_info
-zx_object_get_property zx_object_wait_async zx_object_wait_many zx_pager_create zx_pager_create_vmo
-zx_port_create zx_profile_create zx_resource_create
-zx_socket_create zx_socket_write zx_stream_create zx_system_get_performance_info
-zx_system_set_performance_info zx_system_watch_memory_stall 
-zx_thread_raise_exception zx_thread_read_state
-zx_thread_write_state zx_timer_create zx_vmar_allocate zx_vmar_map zx_vmar_protect zx_vmo_create
-zx_vmo_create_child zx_vmo_create_physical zx_vmo_replace_as_executable zx_vmo_set_size
-zx_vmo_set_stream_size
-"""
-
 # reason -> call -> its errors, without "ZX_ERR_"
 _REASONS: Final[dict[str, dict[str, str]]] = {
-    "objects of the kernel live in the memory of the host's process, not of the machine": dict.fromkeys(
-        _ON_THE_HEAP.split(), "NO_MEMORY"
+    "what it keeps is numbers and bytes, and needs neither an object of the kernel nor a page": dict.fromkeys(
+        (
+            "zx_channel_write",
+            "zx_channel_write_etc",
+            "zx_job_set_policy",
+            "zx_object_get_property",
+            "zx_socket_write",
+            "zx_system_set_performance_info",
+            "zx_thread_raise_exception",
+            "zx_thread_write_state",
+            "zx_vmar_protect",
+        ),
+        "NO_MEMORY",
     ),
     "the hardware is not there, so that no handle of the right type can be": {
         "zx_guest_set_trap": "ACCESS_DENIED ALREADY_EXISTS INVALID_ARGS NO_MEMORY OUT_OF_RANGE",
@@ -35,9 +29,10 @@ _REASONS: Final[dict[str, dict[str, str]]] = {
         "zx_vcpu_kick": "ACCESS_DENIED",
         "zx_vcpu_read_state": "ACCESS_DENIED BAD_STATE INVALID_ARGS",
         "zx_vcpu_write_state": "ACCESS_DENIED BAD_STATE INVALID_ARGS",
-        "zx_guest_create": "INVALID_ARGS",
+        "zx_guest_create": "INVALID_ARGS NO_MEMORY",
         "zx_msi_allocate": "INVALID_ARGS",
         "zx_interrupt_trigger": "BAD_STATE",
+        "zx_vmo_create_physical": "NO_MEMORY",
     },
     "today's kernel asks for no right there": {
         "zx_bti_create": "ACCESS_DENIED",
@@ -48,8 +43,6 @@ _REASONS: Final[dict[str, dict[str, str]]] = {
         "zx_msi_allocate": "ACCESS_DENIED",
         "zx_smc_call": "ACCESS_DENIED",
         "zx_system_get_performance_info": "ACCESS_DENIED",
-        "zx_system_set_processor_power_domain": "ACCESS_DENIED",
-        "zx_system_set_processor_power_state": "ACCESS_DENIED",
     },
     "the call answers ZX_ERR_NOT_SUPPORTED before it looks at anything": {
         "zx_debug_read": "INVALID_ARGS",
@@ -62,7 +55,21 @@ _REASONS: Final[dict[str, dict[str, str]]] = {
     },
     "the page has it, today's kernel never answers it": {
         "zx_bti_pin": "UNAVAILABLE",
+        "zx_counter_write": "INVALID_ARGS",
         "zx_debug_write": "NOT_SUPPORTED",
+        "zx_thread_set_rseq": "ALREADY_EXISTS",
+        "zx_vmar_map": "BUFFER_TOO_SMALL",
+        "zx_vmar_map_iob": "BUFFER_TOO_SMALL NOT_SUPPORTED",
+        "zx_vmar_unmap": "NOT_FOUND",
+        "zx_vmar_unmap_handle_close_thread_exit": "NOT_FOUND",
+        "zx_vmo_set_cache_policy": "NOT_SUPPORTED",
+    },
+    "no storage lies behind a stream, only memory": {
+        "zx_stream_writev": "NO_SPACE",
+        "zx_stream_writev_at": "NO_SPACE",
+    },
+    "memory of other processes may be written, as in a kernel that was started for debugging": {
+        "zx_process_write_memory": "NOT_SUPPORTED",
     },
 }
 

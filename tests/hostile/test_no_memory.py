@@ -20,10 +20,11 @@ from .test_pointers import LOSING, REFUSED, assert_nothing_new, assert_unchanged
 from .world import World, good_arguments, registers
 
 ERROR = "ZX_ERR_NO_MEMORY"
-# They make nothing but what Python keeps: messages, numbers. Or it is pages that they need.
+# They make nothing but what Python keeps: messages, numbers. Or it is pages that they need, or room in a region.
 NOTHING_MADE = {
     "zx_channel_write",
     "zx_channel_write_etc",
+    "zx_iob_allocate_id",
     "zx_job_set_policy",
     "zx_object_get_property",
     "zx_pager_supply_pages",

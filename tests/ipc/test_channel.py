@@ -738,6 +738,91 @@ def test_arguments_of_a_call_that_cannot_be_read_close_nothing(zx: Any, pair: Pa
     assert zx.zx_channel_call(pair[0], 0, 0, BAD_ADDRESS)[0] == ZX_ERR_INVALID_ARGS
 
 
+# What the calls with "etc" do not answer otherwise than those without
+
+
+@pytest.mark.shows("zx_channel_read_etc", "ZX_ERR_SHOULD_WAIT")
+@pytest.mark.shows("zx_channel_read_etc", "ZX_ERR_BUFFER_TOO_SMALL")
+@pytest.mark.shows("zx_channel_read_etc", "ZX_ERR_PEER_CLOSED")
+def test_read_etc_fails_as_read_does(zx: Any, pair: Pair) -> None:
+    one, other = pair
+    assert zx.zx_channel_read_etc(one, 0, 8, 8)[0] == ZX_ERR_SHOULD_WAIT
+    assert zx.zx_channel_write(other, 0, b"message", [event(zx)]) == ZX_OK
+    for room in ((6, 1), (7, 0)):
+        assert zx.zx_channel_read_etc(one, 0, *room) == (ZX_ERR_BUFFER_TOO_SMALL, b"", [], 7, 1)
+    assert zx.zx_handle_close(other) == ZX_OK
+    assert zx.zx_channel_read_etc(one, 0, 7, 1)[0] == ZX_OK
+    assert zx.zx_channel_read_etc(one, 0, 7, 1)[0] == ZX_ERR_PEER_CLOSED
+
+
+@pytest.mark.shows("zx_channel_write_etc", "ZX_ERR_OUT_OF_RANGE")
+@pytest.mark.shows("zx_channel_write_etc", "ZX_ERR_PEER_CLOSED")
+def test_write_etc_fails_as_write_does(k: Any, zx: Any, pair: Pair) -> None:
+    one, other = pair
+    assert zx.zx_channel_write_etc(one, 0, bytes(ZX_CHANNEL_MAX_MSG_BYTES + 1), [])[0] == ZX_ERR_OUT_OF_RANGE
+    sent = event(zx)
+    wishes = [disposition(sent, ZX_HANDLE_OP_DUPLICATE)] * 65
+    assert zx.zx_channel_write_etc(one, 0, b"", wishes)[0] == ZX_ERR_OUT_OF_RANGE
+    assert zx.zx_handle_close(other) == ZX_OK
+    assert zx.zx_channel_write_etc(one, 0, b"", [disposition(sent)])[0] == ZX_ERR_PEER_CLOSED
+    assert not is_open(k, sent)
+
+
+def call_etc_args(memory: Memory, wish: Any = None, room: int = 64) -> zx_channel_call_etc_args_t:
+    """A message of an id, with one handle at most, and so much room for the bytes of the reply."""
+    return zx_channel_call_etc_args_t(
+        wr_bytes=memory.put(0, bytes(4)),
+        wr_handles=memory.put(0x1000, wish.pack()) if wish else 0,
+        rd_bytes=memory.address + 0x2000,
+        rd_handles=memory.address + 0x3000,
+        wr_num_bytes=4,
+        wr_num_handles=1 if wish else 0,
+        rd_num_bytes=room,
+        rd_num_handles=4,
+    )
+
+
+@pytest.mark.shows("zx_channel_call_etc", "ZX_ERR_BUFFER_TOO_SMALL")
+def test_a_reply_to_call_etc_that_does_not_fit_is_lost(
+    zx: Any, pair: Pair, memory: Memory, program: Program
+) -> None:
+    program.start(echo, program.give(pair[1]))
+    args = call_etc_args(memory, room=6)
+    assert zx.zx_channel_call_etc(pair[0], 0, ZX_TIME_INFINITE, args)[0] == ZX_ERR_BUFFER_TOO_SMALL
+    assert read(zx, pair[0])[0] == ZX_ERR_SHOULD_WAIT
+
+
+@pytest.mark.shows("zx_channel_call", "ZX_ERR_NOT_SUPPORTED")
+@pytest.mark.shows("zx_channel_call_etc", "ZX_ERR_NOT_SUPPORTED")
+def test_a_call_cannot_send_its_own_end(zx: Any, pair: Pair, memory: Memory) -> None:
+    one = pair[0]
+    assert zx.zx_channel_call(one, 0, 0, call_args(memory, bytes(4), (one,)))[0] == ZX_ERR_NOT_SUPPORTED
+    _, one, _other = zx.zx_channel_create(0)
+    args = call_etc_args(memory, disposition(one))
+    assert zx.zx_channel_call_etc(one, 0, 0, args)[0] == ZX_ERR_NOT_SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        pytest.param(name, arguments, marks=pytest.mark.shows(name, "ZX_ERR_CANCELED"))
+        for name, arguments in (
+            ("zx_channel_call", lambda memory: call_args(memory, bytes(4))),
+            ("zx_channel_call_etc", call_etc_args),
+        )
+    ],
+)
+def test_a_call_is_canceled_when_its_handle_closes(
+    k: Any, zx: Any, pair: Pair, memory: Memory, program: Program, call: str, arguments: Any
+) -> None:
+    async def close(body: Any) -> None:
+        await body.zx_nanosleep(await body.zx_deadline_after(MS))
+        k.host.dispatcher.handles.close(pair[0])  # as another thread of the host would
+
+    program.start(close)
+    assert getattr(zx, call)(pair[0], 0, ZX_TIME_INFINITE, arguments(memory))[0] == ZX_ERR_CANCELED
+
+
 def test_call_etc_disposes_of_handles_and_tells_of_those_that_come(
     k: Any, zx: Any, pair: Pair, memory: Memory, program: Program
 ) -> None:

@@ -219,6 +219,7 @@ def test_the_owner_goes_when_the_last_waiter_times_out(zx: Any, world: World) ->
 
 
 @pytest.mark.shows("zx_futex_requeue", "ZX_ERR_BAD_STATE")
+@pytest.mark.shows("zx_futex_requeue_single_owner", "ZX_ERR_BAD_STATE")
 @pytest.mark.shows("zx_futex_wait", "ZX_ERR_BAD_STATE")
 @pytest.mark.shows("zx_futex_wait", "ZX_ERR_BAD_HANDLE")
 def test_bad_owners_are_refused_after_the_value_is_looked_at(k: Any, zx: Any, world: World) -> None:
@@ -238,6 +239,9 @@ def test_bad_owners_are_refused_after_the_value_is_looked_at(k: Any, zx: Any, wo
         assert world.call("zx_futex_wait", world.a, 0, owner, 0) == expected
         assert world.call("zx_futex_requeue", world.a, 0, 1, world.b, 0, owner) == ZX_ERR_BAD_STATE
         assert world.call("zx_futex_requeue", world.a, 0, 0, world.b, 0, owner) == expected
+        single = ("zx_futex_requeue_single_owner", world.a)
+        assert world.call(*single, 1, world.b, 0, owner) == ZX_ERR_BAD_STATE
+        assert world.call(*single, 0, world.b, 0, owner) == expected
         assert world.call("zx_futex_requeue", world.b, 0, 0, world.a, 0, owner) == expected
 
 
