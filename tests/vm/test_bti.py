@@ -32,6 +32,7 @@ from jacinth.abi import (
     ZX_BTI_PERM_WRITE,
     ZX_ERR_ACCESS_DENIED,
     ZX_ERR_BAD_HANDLE,
+    ZX_ERR_BAD_STATE,
     ZX_ERR_INVALID_ARGS,
     ZX_ERR_NO_MEMORY,
     ZX_ERR_NOT_SUPPORTED,
@@ -45,6 +46,10 @@ from jacinth.abi import (
     ZX_RIGHT_READ,
     ZX_RIGHT_SAME_RIGHTS,
     ZX_RIGHT_WRITE,
+    ZX_VM_PERM_READ,
+    ZX_VM_PERM_WRITE,
+    ZX_VMAR_OP_COMMIT,
+    ZX_VMAR_OP_DECOMMIT,
 )
 
 shows = pytest.mark.shows
@@ -365,3 +370,35 @@ def test_a_pin_that_fails_leaves_nothing_pinned(
     k.faults.clear()
     assert (bti.info.pmo_count, bti.info.quarantine_count) == (0, 0)
     vmo.op_range(VmoOp.DECOMMIT, 0, 4 * PAGE)
+
+
+# What calls of VMOs say to such memory
+
+
+@shows("zx_vmo_set_stream_size", "ZX_ERR_NOT_SUPPORTED")
+@shows("zx_vmar_op_range", "ZX_ERR_NOT_SUPPORTED")
+def test_contiguous_memory_has_no_content_size_and_is_not_decommitted(
+    k: Kernel, zx: Any, bti: Bti[Kernel]
+) -> None:
+    status, vmo = zx.zx_vmo_create_contiguous(bti.raw, 2 * PAGE, 0)
+    assert status == ZX_OK
+    assert zx.zx_vmo_set_stream_size(vmo, PAGE) == ZX_ERR_NOT_SUPPORTED
+    root = k.host.root_vmar
+    status, address = zx.zx_vmar_map(root, ZX_VM_PERM_READ | ZX_VM_PERM_WRITE, 0, vmo, 0, 2 * PAGE)
+    assert status == ZX_OK
+    assert zx.zx_vmar_op_range(root, ZX_VMAR_OP_DECOMMIT, address, PAGE, None)[0] == ZX_ERR_NOT_SUPPORTED
+    assert zx.zx_vmar_op_range(root, ZX_VMAR_OP_COMMIT, address, PAGE, None)[0] == ZX_OK
+
+
+@shows("zx_vmo_transfer_data", "ZX_ERR_BAD_STATE")
+def test_pinned_pages_stay_where_they_are(k: Kernel, zx: Any, bti: Bti[Kernel], vmo: Vmo[Kernel]) -> None:
+    other = Vmo.create(4 * PAGE, caller=k)
+    vmo.write(b"pinned")
+    _, pmt = bti.pin(vmo, 0, PAGE, RW)
+    assert zx.zx_vmo_transfer_data(other.raw, 0, 0, 2 * PAGE, vmo.raw, 0) == ZX_ERR_BAD_STATE
+    assert zx.zx_vmo_transfer_data(vmo.raw, 0, 0, 2 * PAGE, other.raw, 0) == ZX_ERR_BAD_STATE
+    assert zx.zx_vmo_transfer_data(other.raw, 0, PAGE, PAGE, vmo.raw, PAGE) == ZX_OK
+    assert vmo.read(0, 6) == b"pinned"
+    pmt.unpin()
+    assert zx.zx_vmo_transfer_data(other.raw, 0, 0, PAGE, vmo.raw, 0) == ZX_OK
+    assert other.read(0, 6) == b"pinned"

@@ -584,6 +584,19 @@ def test_a_destroyed_vmar_takes_everything_with_it(
     assert zx.zx_vmar_destroy(root) == ZX_ERR_NOT_SUPPORTED
 
 
+@pytest.mark.shows("zx_vmar_unmap_handle_close_thread_exit", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_vmar_unmap_handle_close_thread_exit", "ZX_ERR_BAD_STATE")
+def test_a_thread_that_cannot_unmap_goes_on_and_keeps_its_handle(zx: Any, vmar: tuple[int, int]) -> None:
+    handle, base = vmar
+    _, event = zx.zx_event_create(0)
+    for address, size in ((base + 1, PAGE), (base, 0), (base, 65 * PAGE)):
+        answer = zx.zx_vmar_unmap_handle_close_thread_exit(handle, address, size, event)
+        assert answer == ZX_ERR_INVALID_ARGS
+    assert zx.zx_vmar_destroy(handle) == ZX_OK
+    assert zx.zx_vmar_unmap_handle_close_thread_exit(handle, base, PAGE, event) == ZX_ERR_BAD_STATE
+    assert zx.zx_handle_close(event) == ZX_OK
+
+
 def test_a_closed_handle_leaves_the_vmar_mapped(zx: Any, vmar: tuple[int, int], new_vmo: Create) -> None:
     address = map_(zx, vmar[0], RW, 0, new_vmo(PAGE), 0, PAGE)
     assert zx.zx_handle_close(vmar[0]) == ZX_OK

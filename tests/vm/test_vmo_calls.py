@@ -712,6 +712,26 @@ def test_transfer_data_refuses(zx: Any, new_vmo: Create, with_rights: Rights) ->
     assert transfer(target, 0, 0, PAGE, target, 0) == ZX_OK
 
 
+@pytest.mark.shows("zx_vmo_transfer_data", "ZX_ERR_NO_MEMORY")
+@pytest.mark.shows("zx_pager_supply_pages", "ZX_ERR_NO_MEMORY")
+def test_shared_pages_are_copied_before_they_move_if_there_is_memory(zx: Any, new_vmo: Create) -> None:
+    """A snapshot shares them with its parent, which keeps its own."""
+    memory = zx.call.kernel.memory
+    parent, target = new_vmo(PAGE), new_vmo(PAGE)
+    assert zx.zx_vmo_write(parent, b"shared", 0) == ZX_OK
+    clone = child(zx, parent, ZX_VMO_CHILD_SNAPSHOT, 0, PAGE)
+    (_, pager), (_, port) = zx.zx_pager_create(0), zx.zx_port_create(0)
+    _, paged = zx.zx_pager_create_vmo(pager, 0, port, 0, PAGE)
+    full = new_vmo(1 << 40)
+    assert op(zx, full, ZX_VMO_OP_COMMIT, 0, (memory.frames - memory.allocated) * PAGE) == ZX_OK
+    assert zx.zx_vmo_transfer_data(target, 0, 0, PAGE, clone, 0) == ZX_ERR_NO_MEMORY
+    assert zx.zx_pager_supply_pages(pager, paged, 0, PAGE, clone, 0) == ZX_ERR_NO_MEMORY
+    assert read(zx, clone, 0, 6) == b"shared"
+    assert zx.zx_handle_close(full) == ZX_OK
+    assert zx.zx_vmo_transfer_data(target, 0, 0, PAGE, clone, 0) == ZX_OK
+    assert read(zx, target, 0, 6) == read(zx, parent, 0, 6) == b"shared"
+
+
 # ---- zx_vmo_replace_as_executable
 # ------------------------------------------------------------------------------------------
 
