@@ -59,14 +59,10 @@ _REASONS: Final[dict[str, dict[str, str]]] = {
         "zx_debug_write": "NOT_SUPPORTED",
         "zx_thread_set_rseq": "ALREADY_EXISTS",
         "zx_vmar_map": "BUFFER_TOO_SMALL",
-        "zx_vmar_map_iob": "BUFFER_TOO_SMALL NOT_SUPPORTED",
+        "zx_vmar_map_iob": "BUFFER_TOO_SMALL",
         "zx_vmar_unmap": "NOT_FOUND",
         "zx_vmar_unmap_handle_close_thread_exit": "NOT_FOUND",
         "zx_vmo_set_cache_policy": "NOT_SUPPORTED",
-    },
-    "no storage lies behind a stream, only memory": {
-        "zx_stream_writev": "NO_SPACE",
-        "zx_stream_writev_at": "NO_SPACE",
     },
     "memory of other processes may be written, as in a kernel that was started for debugging": {
         "zx_process_write_memory": "NOT_SUPPORTED",

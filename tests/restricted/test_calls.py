@@ -13,6 +13,7 @@ import pytest
 from jacinth import Body, RestrictedReason, ZxAccessDenied, ZxBadState, ZxNotSupported
 from jacinth.abi import (
     ZX_ERR_ACCESS_DENIED,
+    ZX_ERR_BAD_STATE,
     ZX_ERR_INVALID_ARGS,
     ZX_ERR_NO_MEMORY,
     ZX_ERR_NOT_SUPPORTED,
@@ -33,6 +34,7 @@ from jacinth.abi import (
     zx_restricted_state_t,
 )
 from jacinth.api.kernel import Kernel
+from tests.exceptions.conftest import World
 from tests.restricted.conftest import CODE, DATA, PAGE, REGISTERS, SYSCALL, UD2, Bodies
 
 STATE = zx_restricted_state_t.SIZE
@@ -372,3 +374,28 @@ def test_rdi_and_reason_of_an_exception(k: Kernel) -> None:
     assert in_vmo.header.size == zx_exception_report_t.SIZE
     assert (in_vmo.context.synth_code, in_vmo.context.synth_data) == (0, 0)
     assert (in_vmo.context.arch.vector, in_vmo.context.arch.err_code, in_vmo.context.arch.cr2) == (6, 0, 0)
+
+
+@pytest.mark.shows("zx_restricted_enter", "ZX_ERR_BAD_STATE")
+def test_machine_code_cannot_enter_without_a_state(k: Kernel) -> None:
+    world = World(k)
+    enter = world.set("rdi", 0) + world.set("rsi", world.data) + world.set("rdx", 0)
+    world.run(enter + world.call("zx_restricted_enter") + world.store_rax(0) + world.exit)
+    world.settle()
+    assert world.word(0) == ZX_ERR_BAD_STATE % (1 << 64)
+
+
+# ---- zx_restricted_kick
+
+
+@pytest.mark.shows("zx_restricted_kick", "ZX_ERR_INVALID_ARGS")
+@pytest.mark.shows("zx_restricted_kick", "ZX_ERR_BAD_STATE")
+def test_a_kick_has_no_options_and_is_for_the_living(k: Kernel) -> None:
+    world = World(k)
+    thread = world.thread()
+    for options in (1, 1 << 31):
+        assert world.zx.zx_restricted_kick(thread, options) == ZX_ERR_INVALID_ARGS
+    assert world.zx.zx_restricted_kick(thread, 0) == ZX_OK  # it need not have begun
+    world.start(thread, world.exit)
+    world.settle()
+    assert world.zx.zx_restricted_kick(thread, 0) == ZX_ERR_BAD_STATE
