@@ -90,14 +90,33 @@ def problems(shown: Shown) -> list[str]:
         for call, error in IMPOSSIBLE
         if error not in DOCUMENTED_ERRORS[call]
     ]
-    if PAGE.read_text() != markdown(shown):
+    if not _is_true(PAGE.read_text(), shown):
         found.append("docs/conformance.md is not up to date: python -m tests.conformance")
     return found
 
 
+def _is_true(text: str, shown: Shown) -> bool:
+    """Whether a page says what it would say today. It may name another one of the tests, and how many more there are."""
+    lines, today = text.splitlines(), _page(shown)
+
+    def same(line: str, expected: str, tests: list[str]) -> bool:
+        return line == expected or any(
+            line.startswith(f"{expected.partition('| `tests/')[0]}| `{test}`") for test in tests
+        )
+
+    return len(lines) == len(today) and all(
+        same(line, expected, tests) for line, (expected, tests) in zip(lines, today, strict=True)
+    )
+
+
 def markdown(shown: Shown) -> str:
     """The page."""
-    parts = [
+    return "\n".join(line for line, _ in _page(shown)) + "\n"
+
+
+def _page(shown: Shown) -> list[tuple[str, list[str]]]:
+    """The lines of the page, and for each the tests that it may name."""
+    head = [
         "# Conformance",
         "",
         "Made by `python -m tests.conformance` from the errors that the reference documents for each call",
@@ -106,14 +125,16 @@ def markdown(shown: Shown) -> str:
         "",
         summary(shown),
     ]
+    parts: list[tuple[str, list[str]]] = [(line, []) for line in head]
     families: dict[str, list[SyscallRow]] = {}
     for row in SYSCALLS:
         families.setdefault(row.family, []).append(row)
     for family, rows in sorted(families.items()):
-        parts += ["", f"## {family}", "", "| call | error | shown by |", "| --- | --- | --- |"]
+        table = ["", f"## {family}", "", "| call | error | shown by |", "| --- | --- | --- |"]
+        parts += [(line, []) for line in table]
         for row in rows:
             parts += _lines(row, shown)
-    return "\n".join(parts) + "\n"
+    return parts
 
 
 def summary(shown: Shown) -> str:
@@ -129,13 +150,13 @@ def summary(shown: Shown) -> str:
     )
 
 
-def _lines(row: SyscallRow, shown: Shown) -> list[str]:
+def _lines(row: SyscallRow, shown: Shown) -> list[tuple[str, list[str]]]:
     call = f"`{row.name}`"
     if not DOCUMENTED_ERRORS[row.name]:
-        return [f"| {call} | none | |"]
+        return [(f"| {call} | none | |", [])]
     lines = []
     for error in DOCUMENTED_ERRORS[row.name]:
-        tests = shown.get((row.name, error))
+        tests = shown.get((row.name, error), [])
         if tests:
             more = f" and {len(tests) - 1} more" if len(tests) > 1 else ""
             proof = f"`{tests[0]}`{more}"
@@ -143,6 +164,6 @@ def _lines(row: SyscallRow, shown: Shown) -> list[str]:
             proof = IMPOSSIBLE[row.name, error]
         else:
             proof = "not implemented" if state(row) == "missing" else "**missing**"
-        lines.append(f"| {call} | `{error}` | {proof} |")
+        lines.append((f"| {call} | `{error}` | {proof} |", tests))
         call = ""
     return lines
