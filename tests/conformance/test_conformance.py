@@ -69,7 +69,10 @@ def test_every_documented_error_is_shown_or_has_a_reason_and_the_page_says_so(
     assert not problems, "\n".join(problems)
 
 
-def test_a_mark_that_nothing_bears_out_fails_its_test(pytester: pytest.Pytester) -> None:
+def test_a_mark_that_nothing_bears_out_fails_its_test(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(page.ROOT))
     pytester.makeconftest((page.ROOT / "tests" / "conftest.py").read_text())
     pytester.makeini("[pytest]\nmarkers = shows(call, status): it shows that")
     result = pytester.runpytest_subprocess("-q", pytester.makepyfile(MARKED))
