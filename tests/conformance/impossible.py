@@ -36,9 +36,11 @@ _REASONS: Final[dict[str, dict[str, str]]] = {
     },
     "today's kernel asks for no right there": {
         "zx_bti_create": "ACCESS_DENIED",
+        "zx_interrupt_destroy": "ACCESS_DENIED",
+    },
+    "a resource for something else is ZX_ERR_WRONG_TYPE or ZX_ERR_OUT_OF_RANGE to today's kernel": {
         "zx_guest_create": "ACCESS_DENIED",
         "zx_interrupt_create": "ACCESS_DENIED",
-        "zx_interrupt_destroy": "ACCESS_DENIED",
         "zx_iommu_create": "ACCESS_DENIED",
         "zx_msi_allocate": "ACCESS_DENIED",
         "zx_smc_call": "ACCESS_DENIED",
@@ -51,7 +53,6 @@ _REASONS: Final[dict[str, dict[str, str]]] = {
         "zx_sampler_start": "ACCESS_DENIED BAD_STATE",
         "zx_sampler_stop": "ACCESS_DENIED BAD_STATE",
         "zx_system_mexec_payload_get": "BUFFER_TOO_SMALL",
-        "zx_system_set_processor_power_state": "INVALID_ARGS",
     },
     "the page has it, today's kernel never answers it": {
         "zx_bti_pin": "UNAVAILABLE",

@@ -439,11 +439,13 @@ def test_nobody_controls_the_speed_of_cpus(k: Kernel, zx: Any, calls: Calls) -> 
 @shows("zx_system_set_processor_power_state", "ZX_ERR_BAD_HANDLE")
 @shows("zx_system_set_processor_power_state", "ZX_ERR_WRONG_TYPE")
 @shows("zx_system_set_processor_power_state", "ZX_ERR_ACCESS_DENIED")
+@shows("zx_system_set_processor_power_state", "ZX_ERR_INVALID_ARGS")
 @shows("zx_system_set_processor_power_state", "ZX_ERR_NOT_FOUND")
 def test_no_port_controls_a_domain(k: Kernel, zx: Any, calls: Calls) -> None:
     port, state = zx.zx_port_create(0)[1], bytes(64)
     set_ = zx.zx_system_set_processor_power_state
     assert set_(0, state) == ZX_ERR_BAD_HANDLE
     assert set_(k.host.process, state) == ZX_ERR_WRONG_TYPE
+    assert set_(port, None) == ZX_ERR_INVALID_ARGS
     assert set_(calls.without(port, ZX_RIGHT_READ), state) == ZX_ERR_ACCESS_DENIED
     assert set_(port, state) == ZX_ERR_NOT_FOUND
