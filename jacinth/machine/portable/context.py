@@ -8,7 +8,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import fields
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from jacinth.machine.interface import AddressSpace
 from jacinth.machine.portable import cpu as layout
@@ -197,14 +197,14 @@ class PortableContext:
             block.first[:] = engine.env_first
             block.second[:] = engine.env_second
             block.numbered[:] = engine.env_numbered
-            words[16] = self.pc
+            words[16] = engine.pc_in_syscall(self) or regs[_RIP]
         words[7] = regs[_RSP]
         words[17] = flags & _USER
         words[18] = regs[_FS_BASE]
         words[19] = regs[_GS_BASE]
 
     def restore(self, block: RegisterBlock, aspace: AddressSpace) -> None:
-        self._aspace = cast(Space, aspace)  # one of ours
+        self._aspace = aspace  # type: ignore[assignment]  # one of ours
         engine = self._engine
         engine.attend(self, pc=True)
         regs = self._regs
@@ -227,22 +227,21 @@ class PortableContext:
         regs[_GS_BASE] = words[19]
 
     def jump(self, pc: int, arg1: int, arg2: int, tp: int, abi_reg: int, aspace: AddressSpace) -> None:
-        self._aspace = cast(Space, aspace)
+        self._aspace = aspace  # type: ignore[assignment]
         engine = self._engine
         engine.attend(self, pc=True)
         regs = self._regs
         if regs is self._own_regs:
-            self._own[: layout.GENERAL_END] = engine.pristine[: layout.GENERAL_END]
+            self._own[: layout.GENERAL_END] = engine.fresh_general
         else:
-            engine.env_general[:] = engine.pristine_general
+            engine.env_general[:] = engine.fresh_general
         regs[_RDI] = arg1
         regs[_RSI] = arg2
         regs[_RIP] = pc
-        regs[_EFLAGS] = _ON
-        regs[_CC_SRC] = 0
-        regs[_CC] = _CC_EFLAGS
-        regs[_FS_BASE] = tp
-        regs[_GS_BASE] = abi_reg
+        if tp:
+            regs[_FS_BASE] = tp
+        if abi_reg:
+            regs[_GS_BASE] = abi_reg
 
     @property
     def bases(self) -> tuple[int, int]:

@@ -11,6 +11,7 @@ The budget is a slice of the host's time, or, where a run must repeat exactly, a
 
 from __future__ import annotations
 
+import struct
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -96,7 +97,12 @@ class PortableEngine:
         self.env_first, self.env_second = cpu.env[7:4:-1], cpu.env[3::-1]
         self.env_numbered = cpu.env[8:16]
         self.env_general = cpu.window[: layout.GENERAL_END]
-        self.pristine_general = self.pristine[: layout.GENERAL_END]
+        # Those of a thread that begins: all 0, but for the flags, in both of Unicorn's forms.
+        fresh = bytearray(self.pristine[: layout.GENERAL_END])
+        struct.pack_into("<Q", fresh, layout.EFLAGS, Rflags.ALWAYS | Rflags.IF)
+        struct.pack_into("<Q", fresh, layout.CC_SRC, 0)
+        struct.pack_into("<Ii", fresh, layout.CC_OP, layout.CC_OP_EFLAGS, 1)
+        self.fresh_general = bytes(fresh)
         self._ticker: Ticker | None = None  # measures slices; None where blocks are counted
         # Blocks run in the present `uc_emu_start`, and how many may run.
         self._budget = memoryview(bytearray(16)).cast("Q")
@@ -326,8 +332,9 @@ class PortableEngine:
         space = context._aspace
         if space is not self._space:
             self._load_space(space)
+        else:
+            self.env[_CR3] = space.cr3  # the context's copy may be of another space
         env = self.env
-        env[_CR3] = space.cr3  # the context's copy may be of another space
         if env[_HFLAGS] & _OTHER_VIEW != self._view:
             env[_HFLAGS] ^= _OTHER_VIEW
         if context.armed:
@@ -335,7 +342,7 @@ class PortableEngine:
         self._attention = False
 
     def _load_space(self, space: Space) -> None:
-        """Put the address space into the CPU, but for cr3."""
+        """Put the address space into the CPU; hflags are for the caller to set."""
         if not space.cr3:
             raise ValueError("the context's address space is closed")
         last = self._space
@@ -343,12 +350,14 @@ class PortableEngine:
             self.cpu.swap_tlbs()
             self._view ^= _OTHER_VIEW
             self._other = last
+            self.env[_CR3] = space.cr3
         elif last is not None and (last in space.parts or space in last.parts):
             self.cpu.swap_tlbs()
             self.cpu.clear_tlb()
             self._view ^= _OTHER_VIEW
             self._other = last
             self.loaded = last.parts if space in last.parts else space.parts
+            self.env[_CR3] = space.cr3
         else:
             self._other = None
             self._view = 0
@@ -479,7 +488,6 @@ class PortableEngine:
         space = context._aspace
         if space is not self._space:
             self._load_space(space)
-            env[_CR3] = space.cr3
         if env[_HFLAGS] & _OTHER_VIEW != self._view:
             env[_HFLAGS] ^= _OTHER_VIEW
         self._attention = False
