@@ -161,13 +161,14 @@ class Kernel:
             thread.queued_at = self.clock.now()
             self.ready.append(thread)
 
-    def _pick(self) -> ThreadDispatcher | None:
-        """The next thread to run, letting time pass while there is none; None where it is the host's turn."""
+    def _pick(self, now: int) -> ThreadDispatcher | None:
+        """The next thread to run, letting time pass while there is none; None where it is the host's turn. It is *now*."""
         ready, timers, clock = self.ready, self.timers, self.clock
         while True:
             if clock.virtual:
                 self._tick(_PICK_NS)
-            now = self._picked_at = clock.now()
+                now = clock.now()
+            self._picked_at = now
             deadline = timers.next_deadline()
             if deadline is not None and deadline <= now:
                 timers.fire(now)
@@ -191,12 +192,12 @@ class Kernel:
             wanted = self._wanted_inputs()
             # Virtual time passes only where no input is there, and waits for none where a deadline comes first.
             at_once = clock.virtual and deadline is not None
-            if wanted and self._wait_for_input(wanted, clock.now() if at_once else deadline):
-                continue
-            if deadline is not None:
+            there = bool(wanted) and self._wait_for_input(wanted, clock.now() if at_once else deadline)
+            if not there and deadline is not None:
                 clock.wait_until(deadline)
-            elif not wanted:
+            elif not there and not wanted:
                 raise KernelDeadlock("every thread waits, and nothing is left that could wake one")
+            now = clock.now()
 
     def _wanted_inputs(self) -> list[int]:
         return [fd for fd, input_ in self.inputs.items() if input_.wanted()]
@@ -232,9 +233,12 @@ class Kernel:
                 context = self._advance(thread)
                 if context is not None:
                     return context
-                thread.runtime += self.turn_so_far()
+                now = self.clock.now()
+                thread.runtime += now - self._picked_at
+            else:
+                now = self.clock.now()
             self.current = None  # what timers and inputs do now is nobody's doing
-            thread = self.current = self._pick()
+            thread = self.current = self._pick(now)
             if thread is None:
                 return None
 

@@ -351,7 +351,11 @@ class PortableEngine:
             self._view ^= _OTHER_VIEW
             self._other = last
             self.env[_CR3] = space.cr3
-        elif last is not None and (last in space.parts or space in last.parts):
+        elif (
+            last is not None
+            and len(last.parts) != len(space.parts)  # nothing is part of its like; for speed
+            and (last in space.parts or space in last.parts)
+        ):
             self.cpu.swap_tlbs()
             self.cpu.clear_tlb()
             self._view ^= _OTHER_VIEW
