@@ -27,7 +27,7 @@ fuzz: $(READY)
 	$(BIN)/python -m jacinth fuzz --calls 5000000 --seed $(SEED) --jobs $$(nproc)
 
 # The lock file names what development was tested with; the package itself has lower bounds only.
-$(READY): pyproject.toml requirements-dev.txt
+$(READY): pyproject.toml setup.py requirements-dev.txt $(wildcard jacinth/machine/*/*.[chS])
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Jacinth needs Python 3.11 or newer: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
