@@ -245,6 +245,9 @@ class Handle(Generic[C]):
         Rights: WAIT. Raises ZxTimedOut, ZxCanceled where the handle is closed meanwhile (both with
         `signals`), ZxNotSupported for an object without signals.
         """
+        return await self._wait_one(signals, deadline)
+
+    async def _wait_one(self, signals: int, deadline: int) -> Signals:
         status, observed = await self._caller.waits.zx_object_wait_one(self.raw, signals, deadline)
         if status:
             raise _with_signals(status, observed)

@@ -19,12 +19,14 @@ from jacinth.abi import (
 from jacinth.api.caller import C, member, resolve
 from jacinth.api.flags import ObjType, VmarFlags, VmarOp, VmoOp, VmoOptions
 from jacinth.api.handle import Handle, check, values
+from jacinth.api.status import ZxOutOfRange, ZxStatus
 from jacinth.kernel.vm.vmo import VmObjectDispatcher
 
 if TYPE_CHECKING:
     from jacinth.api.clock import Clock
     from jacinth.api.debuglog import Resource
     from jacinth.api.iob import Iob
+    from jacinth.userboot.elf import ElfImage, ElfSegment
 
 _WRITABLE: Final = 1  # inspect.BufferFlags.WRITABLE, which Python 3.11 does not have
 
@@ -206,6 +208,47 @@ class Vmar(Handle[C]):
         status, address = self._caller.sys.zx_vmar_map(self.raw, flags, vmar_offset, raw, vmo_offset, length)
         check(status)
         return int(address)
+
+    @member
+    def map_elf(self, image: ElfImage, bias: int = 0) -> int:
+        """Map all segments of *image*, each from a VMO of its own that only the mapping keeps. Answers the address of the entry.
+
+        *bias*, whole pages, is where the addresses of a position-independent image count from; others need none. Rights: INSPECT,
+        and READ, WRITE, EXECUTE as segments have them. Raises ZxOutOfRange for addresses below the region, ZxAccessDenied where
+        policy wants a resource for executable memory, and as `map`. Then nothing has been mapped.
+        """
+        base = self.info.base
+        mapped: list[tuple[int, int]] = []
+        try:
+            for segment in image.segments:
+                address, size = bias + segment.start, segment.end - segment.start
+                if address < base:
+                    raise ZxOutOfRange
+                content = image.data[segment.offset : segment.offset + segment.filesz]
+                self._map_segment(
+                    address - base, size, bytes(segment.vaddr - segment.start) + content, segment
+                )
+                mapped.append((address, size))
+        except ZxStatus:
+            for address, size in mapped:
+                self._caller.sys.zx_vmar_unmap(self.raw, address, size)
+            raise
+        return bias + image.entry
+
+    def _map_segment(self, vmar_offset: int, size: int, content: bytes, access: ElfSegment) -> None:
+        sys = self._caller.sys
+        flags = (
+            VmarFlags.SPECIFIC | VmarFlags.PERM_READ
+        )  # on x86-64 what can be written or executed can be read
+        with Vmo.create(size, caller=self._caller) as vmo:
+            check(sys.zx_vmo_write(vmo.raw, content, 0))
+            if access.write:
+                flags |= VmarFlags.PERM_WRITE
+            if access.execute:
+                flags |= VmarFlags.PERM_EXECUTE
+                status, vmo._raw = sys.zx_vmo_replace_as_executable(vmo.raw, ZX_HANDLE_INVALID)
+                check(status)
+            check(sys.zx_vmar_map(self.raw, flags, vmar_offset, vmo.raw, 0, size)[0])
 
     @member
     def map_iob(

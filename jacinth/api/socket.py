@@ -10,11 +10,14 @@ from jacinth.abi import (
     ZX_PROP_SOCKET_TX_THRESHOLD,
     zx_info_socket_t,
 )
-from jacinth.api.caller import C, member, resolve
-from jacinth.api.flags import ObjType, SocketOpts, SocketReadOpts, SocketWriteDisposition
-from jacinth.api.handle import Peered, check
+from jacinth.api.caller import C, blocking, member, resolve
+from jacinth.api.flags import ObjType, Signals, SocketOpts, SocketReadOpts, SocketWriteDisposition
+from jacinth.api.handle import INFINITE, Peered, check
+from jacinth.api.status import ZxBadState, ZxPeerClosed, ZxShouldWait
 
 _DEFAULT_READ: Final = 65536
+_READABLE: Final = Signals.SOCKET_READABLE | Signals.SOCKET_PEER_CLOSED | Signals.SOCKET_PEER_WRITE_DISABLED
+_WRITABLE: Final = Signals.SOCKET_WRITABLE | Signals.SOCKET_PEER_CLOSED | Signals.SOCKET_WRITE_DISABLED
 
 
 class Socket(Peered[C]):
@@ -55,6 +58,38 @@ class Socket(Peered[C]):
         status, actual = self._caller.sys.zx_socket_write(self.raw, 0, data)
         check(status)
         return int(actual)
+
+    @blocking
+    async def recv(self, max_bytes: int = _DEFAULT_READ, deadline: int = INFINITE) -> bytes:
+        """`read` that waits, at most until *deadline* ns, until something is there; nothing at the end of what is written.
+
+        Rights: READ, WAIT. Raises ZxTimedOut, ZxCanceled where the handle is closed meanwhile.
+        """
+        while True:
+            try:
+                status, data, _ = await self._caller.waits.zx_socket_read(self.raw, 0, max_bytes)
+                check(status)
+                return bytes(data)
+            except ZxShouldWait:
+                await self._wait_one(_READABLE, deadline)
+            except (ZxPeerClosed, ZxBadState):
+                return b""
+
+    @blocking
+    async def sendall(self, data: bytes, deadline: int = INFINITE) -> None:
+        """`write` that waits, at most until *deadline* ns, for room for all of *data*.
+
+        Rights: WRITE, WAIT. Raises as `write`, ZxTimedOut, ZxCanceled where the handle is closed meanwhile; part of *data* may
+        have been sent then.
+        """
+        rest = memoryview(data)
+        while rest:
+            try:
+                status, actual = await self._caller.waits.zx_socket_write(self.raw, 0, rest)
+                check(status)
+                rest = rest[actual:]
+            except ZxShouldWait:
+                await self._wait_one(_WRITABLE, deadline)
 
     @member
     def set_disposition(self, disposition: int, disposition_peer: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 
 import pytest
@@ -37,6 +38,7 @@ from jacinth import (
     VmoOp,
     VmoOptions,
     ZxAccessDenied,
+    ZxAlreadyExists,
     ZxBadHandle,
     ZxBadState,
     ZxBufferTooSmall,
@@ -47,7 +49,9 @@ from jacinth import (
     ZxShouldWait,
     ZxTimedOut,
     ZxWrongType,
+    load_elf,
 )
+from jacinth.abi import ZX_INFO_MAPS_TYPE_MAPPING
 
 PAGE = 4096
 
@@ -145,6 +149,51 @@ def test_a_socket_is_a_stream(k: Kernel) -> None:
         other.read()
     one.set_disposition(SocketWriteDisposition.ENABLED, SocketWriteDisposition.UNCHANGED)
     assert one.write(b"again") == 5
+
+
+def test_recv_waits_for_what_is_written_and_answers_nothing_at_its_end(k: Kernel) -> None:
+    async def writer(zx: Body, socket: Socket[Body]) -> None:
+        await zx.nanosleep(await zx.deadline_after(1000))
+        await socket.write(b"hello")
+        await zx.nanosleep(await zx.deadline_after(1_000_000_000))
+
+    process, _ = k.root_job.create_child_process("writer")
+    one, other = Socket.create()
+    process.start_body(writer, other)
+    assert one.recv(4) == b"hell"
+    assert one.recv(deadline=0) == b"o"
+    with pytest.raises(ZxTimedOut):
+        one.recv(deadline=k.deadline_after(10))
+    assert one.recv() == b""  # the writer's end has gone with it
+    two, other = Socket.create()
+    two.write(b"last")
+    two.half_close()
+    assert (other.recv(), other.recv()) == (b"last", b"")
+
+
+def test_sendall_waits_for_room_for_all(k: Kernel) -> None:
+    async def reader(zx: Body, socket: Socket[Body]) -> int:
+        size = 0
+        while data := await socket.recv():
+            size += len(data)
+        return size
+
+    process, _ = k.root_job.create_child_process("reader")
+    one, other = Socket.create()
+    room = one.info.tx_buf_max
+    process.start_body(reader, other)
+    one.sendall(bytes(3 * room + 1))
+    one.half_close()
+    process.wait(Signals.PROCESS_TERMINATED)
+    assert process.info.return_code == 3 * room + 1
+    with pytest.raises(ZxPeerClosed):
+        one.sendall(b"nobody reads")
+    two, _ = Socket.create()
+    with pytest.raises(ZxTimedOut):
+        two.sendall(bytes(2 * room), k.deadline_after(10))
+    two.half_close()
+    with pytest.raises(ZxBadState):
+        two.sendall(b"more")
 
 
 def test_a_fifo_counts_in_elements(k: Kernel) -> None:
@@ -358,6 +407,64 @@ def test_a_vmar_maps_and_protects(k: Kernel) -> None:
     child.destroy()
     with pytest.raises(ZxBadState):
         child.destroy()
+
+
+def elf(*segments: tuple[int, int, bytes, int], kind: int = 3, entry: int = 0x1008) -> bytes:
+    """An ELF file of segments: access as in p_flags, address, content, size in memory."""
+    headers, content = b"", b""
+    for access, address, data, size in segments:
+        content = content.ljust(-(-len(content) // PAGE) * PAGE + address % PAGE, b"-")
+        headers += struct.pack(
+            "<IIQQQQQQ", 1, access, PAGE + len(content), address, address, len(data), size, PAGE
+        )
+        content += data
+    ident = b"\x7fELF\x02\x01\x01" + bytes(9)
+    header = struct.pack(
+        "<16sHHIQQQIHHHHHH", ident, kind, 62, 1, entry, 64, 0, 0, 64, 56, len(segments), 0, 0, 0
+    )
+    return (header + headers).ljust(PAGE, b"\0") + content
+
+
+TEXT, DATA, RODATA = (5, 0x1008, b"text", 4), (6, 0x2010, b"data", 2 * PAGE), (4, 0x6000, b"rodata", 6)
+BIAS = 0x2000_0000
+
+
+def test_an_elf_file_is_mapped_segment_by_segment(k: Kernel) -> None:
+    process, vmar = k.root_job.create_child_process("program")
+    handles = len(k.process.handle_table)
+    assert vmar.map_elf(load_elf(elf(TEXT, DATA, RODATA)), BIAS) == BIAS + 0x1008
+    assert process.read_memory(BIAS + 0x1000, 16) == bytes(8) + b"text" + bytes(4)
+    assert process.read_memory(BIAS + 0x2000, 24) == bytes(16) + b"data" + bytes(4)
+    assert process.read_memory(BIAS + 0x4000, 16) == bytes(16)
+    assert process.read_memory(BIAS + 0x6000, 8) == b"rodata" + bytes(2)
+    mapped = [
+        (row.base - BIAS, row.size, row.u.mapping.mmu_flags & 7)
+        for row in vmar.maps()
+        if row.type == ZX_INFO_MAPS_TYPE_MAPPING
+    ]
+    read, write, execute = VmarFlags.PERM_READ, VmarFlags.PERM_WRITE, VmarFlags.PERM_EXECUTE
+    assert mapped == [
+        (0x1000, PAGE, read | execute),
+        (0x2000, 3 * PAGE, read | write),
+        (0x6000, PAGE, read),
+    ]
+    assert len(k.process.handle_table) == handles
+
+
+def test_an_elf_file_that_does_not_fit_is_not_mapped_at_all(k: Kernel) -> None:
+    _, vmar = k.root_job.create_child_process("program")
+    before, handles = len(vmar.maps()), len(k.process.handle_table)
+    taken = vmar.map(0x6000, Vmo.create(PAGE), 0, PAGE, VmarFlags.PERM_READ | VmarFlags.SPECIFIC)
+    handles += 1
+    with pytest.raises(ZxAlreadyExists):
+        vmar.map_elf(load_elf(elf(TEXT, DATA, RODATA)), taken - 0x6000)
+    with pytest.raises(ZxOutOfRange):
+        vmar.map_elf(load_elf(elf(TEXT, kind=2)))  # below the region
+    with pytest.raises(ZxInvalidArgs):
+        vmar.map_elf(load_elf(elf(TEXT)), (1 << 47) - PAGE)
+    with pytest.raises(ZxInvalidArgs):
+        vmar.map_elf(load_elf(elf(TEXT)), BIAS + 1)
+    assert (len(vmar.maps()), len(k.process.handle_table)) == (before + 1, handles)
 
 
 # Tasks

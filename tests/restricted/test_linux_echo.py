@@ -7,28 +7,81 @@ import hashlib
 import random
 import re
 import shlex
+import signal
 import struct
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from linux_echo.calls import CALLS
-from linux_echo.launch import BUSYBOX, ENVIRON, LinuxProcess, start
+from linux_echo import ANSWERS, BUSYBOX, CALLS, ENVIRON, start
 
-from jacinth import Kernel, KernelDeadlock, ProcessOptions, Signals, Vmo, load_elf
-from jacinth.abi import ZX_TASK_RETCODE_SYSCALL_KILL
+from jacinth import (
+    Kernel,
+    Process,
+    ProcessOptions,
+    Signals,
+    Socket,
+    Vmo,
+    WaitItem,
+    ZxPeerClosed,
+    ZxShouldWait,
+    load_elf,
+    object_wait_many,
+)
+from jacinth.abi import ZX_INFO_PROCESS_FLAG_EXITED, ZX_TASK_RETCODE_SYSCALL_KILL
 
 ROOT = Path(__file__).parents[2]
 
-if not BUSYBOX.exists():
+if not Path(BUSYBOX).exists():
     WHY_NOT = f"no {BUSYBOX}; Debian has it in the package busybox-static"
-elif load_elf(BUSYBOX.read_bytes()).interp is not None:
+elif load_elf(Path(BUSYBOX).read_bytes()).interp is not None:
     WHY_NOT = f"{BUSYBOX} is not static; Debian's package busybox-static has it so"
 else:
     WHY_NOT = ""
 needs_busybox = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
+
+
+class LinuxProcess(NamedTuple):
+    """A Linux program that runs, and the other ends of its pipes."""
+
+    process: Process
+    stdin: Socket
+    stdout: Socket
+    stderr: Socket
+
+
+def exited(linux: LinuxProcess) -> bool:
+    return bool(linux.process.info.flags & ZX_INFO_PROCESS_FLAG_EXITED)
+
+
+def receive(socket: Socket) -> bytes:
+    """What has been written since the last time."""
+    return socket.read(size) if (size := socket.info.rx_buf_size) else b""
+
+
+def communicate(linux: LinuxProcess, data: bytes = b"") -> tuple[int, bytes, bytes]:
+    """Let it read *data* and no more, and run to its end. Answers exit status, and what it wrote to stdout and stderr."""
+    written = {linux.stdout: b"", linux.stderr: b""}
+    while not exited(linux):
+        try:
+            data = data[linux.stdin.write(data) :] if data else b""
+        except ZxShouldWait:
+            pass
+        except ZxPeerClosed:
+            data = b""
+        if not data:
+            linux.stdin.half_close()
+        items = [WaitItem(socket, Signals.SOCKET_READABLE) for socket in written]
+        items.append(WaitItem(linux.process, Signals.PROCESS_TERMINATED))
+        if data:
+            items.append(WaitItem(linux.stdin, Signals.SOCKET_WRITABLE | Signals.SOCKET_PEER_CLOSED))
+        object_wait_many(items)
+        for socket in written:
+            written[socket] += receive(socket)
+    return linux.process.info.return_code, written[linux.stdout], written[linux.stderr]
 
 
 class World:
@@ -40,24 +93,26 @@ class World:
         self.prototype, self.shared_vmar = self.job.create_child_process("linux", ProcessOptions.SHARED)
         self.written = b""
 
-    def start(self, *argv: str) -> LinuxProcess:
-        return start(self.prototype, argv)
+    def start(self, *argv: str, program: bytes | None = None) -> LinuxProcess:
+        program = Path(BUSYBOX).read_bytes() if program is None else program
+        return LinuxProcess(*start(self.prototype, argv, program))
 
-    def run(self, argv: Sequence[str], data: bytes = b"", **more: object) -> tuple[int, bytes, bytes]:
+    def run(
+        self, argv: Sequence[str], data: bytes = b"", program: bytes | None = None
+    ) -> tuple[int, bytes, bytes]:
         """Run a program to its end. Answers exit status, and what it wrote to stdout and stderr."""
-        with start(self.prototype, argv, **more) as linux:  # type: ignore[arg-type]
-            return linux.communicate(data)
+        linux = self.start(*argv, program=program)
+        with linux.process, linux.stdin, linux.stdout, linux.stderr:
+            return communicate(linux, data)
 
     def code(self, code: bytes, data: bytes = b"") -> tuple[int, bytes, bytes]:
         """Run machine code."""
-        return self.run(["code"], data, program=elf(code))
+        return self.run(["code"], data, elf(code))
 
-    def calls(
-        self, *rows: Sequence[int], data: bytes = b"", scratch: bytes = b"", **more: object
-    ) -> list[int]:
+    def calls(self, *rows: Sequence[int], data: bytes = b"", scratch: bytes = b"") -> list[int]:
         """What Linux calls answer, and before that what they wrote to stdout."""
         program = calls_program(rows, scratch)
-        status, output, errors = self.run(["calls"], data, program=program, **more)
+        status, output, errors = self.run(["calls"], data, program)
         assert (status, errors) == (0, b"")
         self.written = output[: -8 * len(rows)]
         return list(struct.unpack(f"<{len(rows)}q", output[-8 * len(rows) :]))
@@ -163,13 +218,13 @@ def test_wc_counts_its_input(linux: World) -> None:
 def test_two_at_once_are_killed_as_one(linux: World) -> None:
     cat, tr = linux.start("cat"), linux.start("tr", "a-z", "A-Z")
     for line in (b"one\n", b"two\n"):
-        cat.send(line)
-        tr.send(line)
+        cat.stdin.write(line)
+        tr.stdin.write(line)
         linux.k.run_until_idle()
-        assert (cat.receive(cat.stdout), tr.receive(tr.stdout)) == (line, line.upper())
+        assert (receive(cat.stdout), receive(tr.stdout)) == (line, line.upper())
     awk = linux.start("awk", "BEGIN { while (1); }")
     linux.k.nanosleep(linux.k.deadline_after(10_000_000))
-    assert not any(program.exited for program in (cat, tr, awk))
+    assert not any(exited(program) for program in (cat, tr, awk))
     linux.job.kill()
     for program in (cat, tr, awk):
         program.process.wait(Signals.PROCESS_TERMINATED)
@@ -200,20 +255,21 @@ def test_all_handles_are_closed_when_a_program_has_been_killed(linux: World) -> 
     linux.k.run_until_idle()
     before = len(linux.prototype.handle_table)
     for argv in (["cat"], ["awk", "BEGIN { while (1); }"], ["yes"]):
-        with linux.start(*argv) as program:
+        program = linux.start(*argv)
+        with program.process, program.stdin, program.stdout, program.stderr:
             linux.k.nanosleep(linux.k.deadline_after(10_000_000))
             program.process.kill()
             program.process.wait(Signals.PROCESS_TERMINATED)
     assert len(linux.prototype.handle_table) == before
-    keeper.send(b"still here")
+    keeper.stdin.write(b"still here")
     linux.k.run_until_idle()
-    assert keeper.receive(keeper.stdout) == b"still here"
+    assert receive(keeper.stdout) == b"still here"
 
 
 def test_the_example_keeps_to_the_public_interface() -> None:
-    for path in (ROOT / "examples/linux_echo").glob("*.py"):
-        modules = set(re.findall(r"^(?:from|import) (jacinth\S*)", path.read_text(), re.MULTILINE))
-        assert modules <= {"jacinth", "jacinth.abi"}, path
+    source = (ROOT / "examples/linux_echo.py").read_text()
+    assert set(re.findall(r"^ *(?:from|import) (jacinth\S*)", source, re.MULTILINE)) == {"jacinth"}
+    assert not re.search(r"\._[a-z]", source)
 
 
 # The command
@@ -242,9 +298,68 @@ def test_the_command_has_the_standard_files_of_its_program() -> None:
 
 def test_the_command_refuses_what_is_no_program(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello")
-    done = command(str(tmp_path / "text"))
-    assert (done.returncode, done.stdout) == (126, b"")
-    assert done.stderr == f"linux_echo: {tmp_path}/text: not an ELF file\n".encode()
+    faults = {"text": "not an ELF file", "absent": "No such file or directory", ".": "Is a directory"}
+    for name, fault in faults.items():
+        done = command(f"{tmp_path}/{name}")
+        assert (done.returncode, done.stdout) == (126, b"")
+        assert done.stderr == f"linux_echo: {Path(tmp_path, name)}: {fault}\n".encode()
+
+
+def test_the_command_refuses_an_option_that_it_has_not() -> None:
+    done = command("--nope")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"unrecognized arguments: --nope" in done.stderr
+
+
+@needs_busybox
+def test_the_command_moves_megabytes(tmp_path: Path) -> None:
+    data = random.Random(0).randbytes(10 << 20)
+    done = command("cat", data=data)
+    assert (done.returncode, done.stdout == data, done.stderr) == (0, True, b"")
+
+
+@needs_busybox
+def test_the_command_shows_calls() -> None:
+    done = command("--trace", "echo", "--trace")
+    lines = done.stderr.decode().splitlines()
+    assert (done.returncode, done.stdout) == (0, b"--trace\n")
+    assert re.fullmatch(r"write\(0x1, 0x\w+, 0x8\) = 0x8", lines[-1])
+    assert any(re.fullmatch(r"273\(.*\) = ENOSYS", line) for line in lines)
+
+
+def shell(line: str) -> subprocess.CompletedProcess[bytes]:
+    """A line of bash, in which LINUX is the command."""
+    line = line.replace("LINUX", f"{shlex.quote(sys.executable)} -m examples.linux_echo")
+    return subprocess.run(["bash", "-c", line], capture_output=True, cwd=ROOT, timeout=60)
+
+
+@needs_busybox
+@pytest.mark.parametrize("argv", ["yes", ""], ids=["a program", "the demonstration"])
+def test_a_reader_that_goes_ends_the_command_as_a_signal_would(argv: str) -> None:
+    done = shell(f"LINUX {argv} | read -n 0; echo ${{PIPESTATUS[0]}}")
+    assert (done.stdout, done.stderr) == (b"141\n", b"")
+
+
+@needs_busybox
+def test_an_interrupt_ends_the_command_quietly() -> None:
+    line = [sys.executable, "-m", "examples.linux_echo", "sh", "-c", "echo; while :; do :; done"]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as running:
+        assert running.stdout is not None and running.stdout.read(1) == b"\n"
+        running.send_signal(signal.SIGINT)
+        assert (running.communicate(timeout=60), running.returncode) == ((b"", b""), 130)
+
+
+@needs_busybox
+def test_a_closed_standard_file_is_no_other_file() -> None:
+    assert shell("LINUX cat <&-").stdout == b""
+    done = shell("LINUX echo hello >&-")
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@needs_busybox
+def test_a_full_disk_is_one_line() -> None:
+    done = shell("LINUX echo hello >/dev/full")
+    assert (done.returncode, done.stderr) == (126, b"linux_echo: input or output: No space left on device\n")
 
 
 # Against the host's Linux
@@ -287,7 +402,6 @@ COMMANDS = r"""
     expr 6 '*' 7
     expr 1 / 0
     factor 1234567890123456789
-    printf '%s-%05d\n' a 42
     test 1 = 2
     date -u -d @0
     dc -e '2 640 ^ p'
@@ -296,11 +410,7 @@ COMMANDS = r"""
     env
     nosuchapplet
     sh -c 'i=0; while [ $i -lt 200 ]; do i=$((i+1)); done; echo $i; exit 9'
-    sh -c 'while read a b; do echo "$b $a"; [ $a != xyzzy ] || exit 3; done'
-    sh -c 'read -t 1 a; echo $? $a'
     sh -c 'trap "echo bye" EXIT; echo x'
-    sh -c 'kill -TERM $$'
-    sh -c 'kill -KILL $$'
 """
 
 
@@ -355,20 +465,20 @@ def test_a_fault_ends_the_program_and_nothing_else(linux: World, code: bytes, si
 # Calls, one by one
 
 
-READ, WRITE, CLOSE, FSTAT, POLL, LSEEK, MMAP, MPROTECT, MUNMAP, BRK = 0, 1, 3, 5, 7, 8, 9, 10, 11, 12
-SIGACTION, IOCTL, READV, WRITEV, GETPID, KILL, FCNTL, ARCH_PRCTL, OPENAT = (
-    13,
-    16,
-    19,
-    20,
-    39,
-    62,
-    72,
-    158,
-    257,
+READ, WRITE, CLOSE, LSEEK, MMAP, MPROTECT, MUNMAP, BRK, IOCTL = 0, 1, 3, 8, 9, 10, 11, 12, 16
+GETPID, ARCH_PRCTL, OPENAT, NEWFSTATAT = 39, 158, 257, 262
+ENOENT, EBADF, ENOMEM, EFAULT, ENODEV, EINVAL, ENOTTY, ESPIPE, ENOSYS = (
+    -2,
+    -9,
+    -12,
+    -14,
+    -19,
+    -22,
+    -25,
+    -29,
+    -38,
 )
-EPERM, ENOENT, ESRCH, EBADF, ENOMEM, EFAULT, EINVAL = -1, -2, -3, -9, -12, -14, -22
-ENOTTY, ESPIPE, EROFS, ENOSYS = -25, -29, -30, -38
+AT_EMPTY_PATH, EMPTY = 0x1000, SCRATCH + 200
 RSEQ, SENDFILE, FORK = 334, 40, 57
 
 
@@ -389,7 +499,8 @@ def test_write_and_read(linux: World) -> None:
 
 def test_a_number_of_no_file_is_refused(linux: World) -> None:
     rows = [[READ, 3, SCRATCH, 1], [WRITE, -1, SCRATCH, 1], [CLOSE, 2], [CLOSE, 2], [WRITE, 2, SCRATCH, 1]]
-    assert linux.calls(*rows, [IOCTL, 7], [FSTAT, 7]) == [EBADF, EBADF, 0, EBADF, EBADF, EBADF, EBADF]
+    rows += [[READ, 1, SCRATCH, 1], [WRITE, 0, SCRATCH, 1], [NEWFSTATAT, 7, EMPTY, SCRATCH, AT_EMPTY_PATH]]
+    assert linux.calls(*rows) == [EBADF, EBADF, 0, EBADF, EBADF, EBADF, EBADF, EBADF]
 
 
 def test_pointers_reach_the_restricted_part_alone(linux: World) -> None:
@@ -415,163 +526,112 @@ def test_read_only_memory_is_not_written_to(linux: World) -> None:
     assert linux.calls([READ, 0, CODE, 4], data=b"data") == [EFAULT]
 
 
-def test_vectors(linux: World) -> None:
-    vectors = struct.pack("<6Q", SCRATCH + 48, 2, 0, 0, SCRATCH + 50, 3)
-    rows = [
-        [WRITEV, 1, SCRATCH, 3],
-        [READV, 0, SCRATCH, 3],
-        [WRITEV, 1, SCRATCH, 1],
-        [WRITEV, 1, SCRATCH, 2000],
-    ]
-    assert linux.calls(*rows, data=b"xyz", scratch=vectors + b"hello") == [5, 2, 2, EINVAL]
-    assert linux.written == b"helloxy"
-
-
 def test_memory_is_mapped_protected_and_unmapped(linux: World) -> None:
     anonymous, fixed = 0x22, 0x32
-    place = 0x1000_0000
+    place = linux.calls([MMAP, 0, 8000, 3, anonymous, -1, 0])[0]
+    assert place > 0 and place % 4096 == 0
     rows = [
-        [MMAP, place, 8000, 3, fixed, -1, 0],
+        [MMAP, 0, 8000, 3, anonymous, -1, 0],  # where the one before was: a run repeats exactly
         [READ, 0, place, 4],
         [WRITE, 1, place, 6],
         [MPROTECT, place, 4096, 1],
         [READ, 0, place, 1],
         [READ, 0, place + 4096, 1],
+        [MPROTECT, place + 1, 4096, 3],
+        [MUNMAP, place + 1, 4096],
         [MUNMAP, place, 8192],
         [WRITE, 1, place, 1],
         [MPROTECT, place, 4096, 1],
         [MMAP, 0, 0, 3, anonymous],
         [MMAP, 0, 4096, 3, 2, 0],
-        [MMAP, place + 1, 4096, 3, fixed],
-        [MMAP, 4096, 4096, 3, fixed],
+        [MMAP, place, 4096, 3, fixed],
         [MMAP, 0, 1 << 62, 3, anonymous],
         [MMAP, 0, 2**64 - 1, 3, anonymous],
     ]
     answers = linux.calls(*rows, data=b"abcdefgh")
-    assert answers[:9] == [place, 4, 6, 0, EFAULT, 1, 0, EFAULT, ENOMEM]
-    assert answers[9:] == [EINVAL, -19, EINVAL, EPERM, ENOMEM, ENOMEM]
+    assert answers[:8] == [place, 4, 6, 0, EFAULT, 1, EINVAL, EINVAL]
+    assert answers[8:] == [0, EFAULT, ENOMEM, EINVAL, ENODEV, ENODEV, ENOMEM, ENOMEM]
     assert linux.written == b"abcd\0\0"
 
 
-def test_the_heap_grows_and_shrinks_and_comes_back_empty(linux: World) -> None:
+def test_memory_becomes_executable(linux: World) -> None:
+    # mov eax, 9; xor edi, edi; mov esi, 4096; mov edx, 3; mov r10d, 0x22; syscall; mov byte [rax], 0xc3; mov rbx, rax
+    code = bytes.fromhex("b809000000 31ff be00100000 ba03000000 41ba22000000 0f05 c600c3 4889c3")
+    # mov eax, 10; mov rdi, rbx; mov edx, 5; syscall
+    protect = bytes.fromhex("b80a000000 4889df ba05000000 0f05")
+    call = b"\xff\xd3"  # call rbx
+    assert linux.code(code + protect + call + exit_with(3)) == (3, b"", b"")
+    assert linux.code(code + call + exit_with(3))[0] == 128 + 11
+
+
+def test_the_heap_grows_empty_and_never_shrinks(linux: World) -> None:
     rows = [
         [BRK, 0],
-        [WRITE, 1, HEAP, 1],
         [BRK, HEAP + 5000],
         [READ, 0, HEAP + 4096, 4],
-        [WRITE, 1, HEAP + 4096, 4],
+        [WRITE, 1, HEAP + 4096, 6],
         [BRK, HEAP],
-        [WRITE, 1, HEAP, 1],
-        [BRK, HEAP + 8192],
-        [WRITE, 1, HEAP + 4096, 4],
         [BRK, HEAP - 1],
         [BRK, 1 << 62],
         [BRK, 2**64 - 1],
     ]
-    answers = linux.calls(*rows, data=b"data")
-    assert answers[:9] == [HEAP, EFAULT, HEAP + 5000, 4, 4, HEAP, EFAULT, HEAP + 8192, 4]
-    assert answers[9:] == [HEAP + 8192] * 3
-    assert linux.written == b"data\0\0\0\0"
+    assert linux.calls(*rows, data=b"data") == [HEAP, HEAP + 5000, 4, 6, *[HEAP + 5000] * 4]
+    assert linux.written == b"data\0\0"
 
 
-def test_files_are_given_and_only_read(linux: World) -> None:
-    name = SCRATCH
+def test_standard_files_are_pipes_and_there_are_no_others(linux: World) -> None:
+    path = SCRATCH
     rows = [
-        [OPENAT, -100, name, 0],
-        [READ, 3, SCRATCH + 100, 3],
-        [LSEEK, 3, -2, 1],
-        [READ, 3, SCRATCH + 103, 99],
-        [LSEEK, 3, -1, 0],
-        [LSEEK, 3, 2, 2],
-        [READ, 3, SCRATCH + 200, 9],
-        [WRITE, 3, SCRATCH, 1],
-        [WRITE, 1, SCRATCH + 100, 8],
+        [NEWFSTATAT, 0, EMPTY, SCRATCH + 300, AT_EMPTY_PATH],
+        [WRITE, 1, SCRATCH + 300 + 24, 4],
+        [NEWFSTATAT, 0, EMPTY, 0, AT_EMPTY_PATH],
+        [NEWFSTATAT, 0, 0, SCRATCH + 300, AT_EMPTY_PATH],
+        [NEWFSTATAT, 0, EMPTY, SCRATCH + 300, 0],
+        [NEWFSTATAT, 0, path, SCRATCH + 300, AT_EMPTY_PATH],
+        [OPENAT, -100, path, 0],
         [LSEEK, 0, 0, 0],
-        [OPENAT, -100, name, 1],
-        [OPENAT, -100, name + 1, 0],
-        [OPENAT, -100, name + 1, 0x41],
-        [OPENAT, -100, 0, 0],
-        [CLOSE, 3],
-        [READ, 3, SCRATCH, 1],
     ]
-    answers = linux.calls(*rows, scratch=b"/etc/motd\0", files={"/etc/motd": b"welcome"})
-    assert answers[:9] == [3, 3, 1, 6, EINVAL, 9, 0, EBADF, 8]
-    assert answers[9:] == [ESPIPE, EROFS, ENOENT, EROFS, EFAULT, 0, EBADF]
-    assert linux.written == b"welelcom"
-
-
-@needs_busybox
-def test_a_file_is_found_by_busybox(linux: World) -> None:
-    files = {"/etc/motd": b"welcome\n"}
-    assert linux.run(["cat", "/etc/motd"], files=files) == (0, b"welcome\n", b"")
-    assert linux.run(["stat", "-c", "%s %F", "/etc/motd"], files=files) == (0, b"8 regular file\n", b"")
-
-
-def test_a_signal_to_itself_ends_it(linux: World) -> None:
-    me = linux.calls([GETPID])[0]
-    assert me > 0
-    status, _, _ = linux.run(["calls"], program=calls_program([[KILL, 0, 15]]))
-    assert status == 128 + 15
-
-
-def test_signals_that_end_nobody(linux: World) -> None:
-    ignored = (1).to_bytes(8, "little") + bytes(24)
-    rows = [
-        [SIGACTION, 15, SCRATCH, 0],
-        [KILL, 0, 15],
-        [SIGACTION, 15, 0, SCRATCH + 100],
-        [WRITE, 1, SCRATCH + 100, 1],
-        [KILL, 0, 0],
-        [KILL, 0, 17],
-        [KILL, 0, 65],
-        [KILL, 1 << 30, 15],
-        [KILL, 0, 19],
-        [SIGACTION, 9, SCRATCH, 0],
-        [SIGACTION, 0, 0, 0],
-    ]
-    answers = linux.calls(*rows, scratch=ignored)
-    assert answers == [0, 0, 0, 1, 0, 0, EINVAL, ESRCH, ENOSYS, EINVAL, EINVAL]
-    assert linux.written == b"\1"
+    answers = linux.calls(*rows, scratch=b"/etc/motd\0")
+    assert answers == [0, 4, EFAULT, EFAULT, ENOENT, ENOENT, ENOENT, ESPIPE]
+    assert linux.written == (0o010600).to_bytes(4, "little")
 
 
 def test_a_broken_pipe_ends_a_program(linux: World) -> None:
-    program = start(
-        linux.prototype, ["calls"], program=calls_program([[READ, 0, SCRATCH, 1], [WRITE, 1, SCRATCH, 1]])
-    )
+    program = linux.start("calls", program=calls_program([[READ, 0, SCRATCH, 1], [WRITE, 1, SCRATCH, 1]]))
     linux.k.run_until_idle()
     program.stdout.close()
-    program.send(b"x")
+    program.stdin.write(b"x")
     program.process.wait(Signals.PROCESS_TERMINATED)
-    assert program.status == 128 + 13
+    assert program.process.info.return_code == 128 + 13
 
 
 def test_a_full_pipe_makes_a_program_wait(linux: World) -> None:
     rows = [[WRITE, 1, CODE, 4096]] * 200
-    program = start(linux.prototype, ["calls"], program=calls_program(rows))
+    program = linux.start("calls", program=calls_program(rows))
     linux.k.run_until_idle()
-    assert not program.exited
-    status, output, _ = program.communicate()
+    assert not exited(program)
+    status, output, _ = communicate(program)
     assert (status, len(output)) == (0, 200 * 4096 + 8 * 200)
 
 
 def test_segment_bases(linux: World) -> None:
     rows = [
         [ARCH_PRCTL, 0x1002, SCRATCH],
-        [ARCH_PRCTL, 0x1001, SCRATCH],
         [ARCH_PRCTL, 0x1002, 1 << 47],
+        [ARCH_PRCTL, 0x1002, 1 << 63],
         [ARCH_PRCTL, 1, 0],
     ]
-    assert linux.calls(*rows) == [0, 0, EPERM, EINVAL]
+    assert linux.calls(*rows) == [0, EINVAL, EINVAL, EINVAL]
 
 
 def test_no_file_is_a_terminal(linux: World) -> None:
-    assert linux.calls([IOCTL, 0, 0x5401, SCRATCH], [FCNTL, 1, 3], [FCNTL, 0, 3]) == [ENOTTY, 1, 0]
+    assert linux.calls([IOCTL, 0, 0x5401, SCRATCH]) == [ENOTTY]
 
 
 def test_hostile_calls_harm_nobody(linux: World) -> None:
     """Programs that make calls at random end somehow; the kernel goes on, and the body never fails."""
     source = random.Random(1)
-    numbers = [number for number in CALLS if number not in (60, 231)]
+    numbers = [number for number in (*CALLS, *ANSWERS) if number not in (60, 231)]
     words = [
         0,
         1,
@@ -602,22 +662,17 @@ def test_hostile_calls_harm_nobody(linux: World) -> None:
     ]
     for _ in range(150):
         rows = [[source.choice(numbers), *source.choices(words, k=6)] for _ in range(30)]
-        program = start(linux.prototype, ["calls"], program=calls_program(rows, source.randbytes(100)))
-        try:
-            program.communicate(b"input")
-        except KernelDeadlock:  # it sleeps for ever
-            program.process.kill()
-        program.close()
+        linux.run(["calls"], b"input", calls_program(rows, source.randbytes(100)))
     assert linux.code(exit_with(3)) == (3, b"", b"")
 
 
 def test_programs_that_do_not_fit_are_killed(linux: World) -> None:
-    assert linux.run(["low"], program=elf(exit_with(0), base=0x1000))[0] == 128 + 9
-    assert linux.run(["x" * (9 << 20)], program=elf(exit_with(0)))[0] == 128 + 9
+    assert linux.run(["low"], b"", elf(exit_with(0), base=0x1000))[0] == 128 + 9
+    assert linux.run(["x" * (9 << 20)], b"", elf(exit_with(0)))[0] == 128 + 9
 
 
 def test_a_position_independent_program(linux: World) -> None:
-    assert linux.run(["pie"], program=elf(exit_with(4), kind=3, base=0)) == (4, b"", b"")
+    assert linux.run(["pie"], b"", elf(exit_with(4), kind=3, base=0)) == (4, b"", b"")
 
 
 # C programs, compiled for Linux
@@ -628,7 +683,6 @@ C_PROGRAM = r"""
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 static __thread int counter = 5;
@@ -656,15 +710,14 @@ int main(int argc, char** argv) {
   printf(" %s\n", errno ? "failed" : "?");
   char line[100];
   while (fgets(line, sizeof(line), stdin)) printf("<%.*s>", (int)strcspn(line, "\n"), line);
-  struct timespec nap = {0, 1000000};
-  fprintf(stderr, "%d\n", nanosleep(&nap, NULL));
-  if (argc > 2) abort();
+  fprintf(stderr, "%zu\n", strlen(line));
+  if (argc > 2) *(volatile int*)16 = 0;
   return 42;
 }
 """
 
 
-@pytest.mark.parametrize("more", [[], ["end"]], ids=["returns", "aborts"])
+@pytest.mark.parametrize("more", [[], ["end"]], ids=["returns", "faults"])
 @pytest.mark.parametrize("how", ["-static", "-static-pie"])
 def test_a_c_program_does_what_it_does_on_the_host(
     linux: World, how: str, more: list[str], tmp_path: Path
@@ -679,7 +732,7 @@ def test_a_c_program_does_what_it_does_on_the_host(
     argv = [str(program), "argument", *more]
     host = subprocess.run(argv, input=b"one\ntwo", capture_output=True, env=dict(ENVIRON))
     status = host.returncode if host.returncode >= 0 else 128 - host.returncode
-    assert linux.run(argv, b"one\ntwo", path=str(program)) == (status, host.stdout, host.stderr)
+    assert linux.run(argv, b"one\ntwo", program.read_bytes()) == (status, host.stdout, host.stderr)
 
 
 # The processor that programs see: what cpuid announces works, so that libraries may choose it
