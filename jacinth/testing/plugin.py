@@ -93,7 +93,7 @@ def compile_c(tmp_path: Path) -> Callable[..., Path]:
         made += 1
         paths = []
         for number, source in enumerate(sources):
-            if isinstance(source, str) and "\n" in source:
+            if isinstance(source, str) and ("\n" in source or "{" in source):
                 path = tmp_path / f"program{made}-{number}.c"
                 path.write_text(source)
                 source = path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -51,15 +52,28 @@ class _Size(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
         return size + -size % 4096
 
 
-def main() -> None:
-    """What `jacinth` and `python -m jacinth` call. Never comes back."""
+class _Seconds(click.FloatRange):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if seconds != seconds:  # to a range nan is as good as any number
+            self.fail(f"{value!r} is no number", param, ctx)
+        return seconds
+
+
+def main() -> NoReturn:
+    """What `jacinth` and `python -m jacinth` call."""
+    end_with(lambda: cli.main(standalone_mode=False) or 0)
+
+
+def end_with(command: Callable[[], int]) -> NoReturn:
+    """Exit with what *command* answers, or with what ends it: one line on stderr, and a status such as a shell shows."""
     for fd in range(3):
         try:
             os.fstat(fd)
         except OSError:  # closed: the number must not become a file of ours
             os.open(os.devnull, os.O_RDWR)
     try:
-        status = cli.main(standalone_mode=False) or 0
+        status: Any = command()
         sys.stdout.flush()
     except SystemExit as exit_:
         status = exit_.code
@@ -94,7 +108,7 @@ def cli() -> None:
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, 1e9, min_open=True),
+    type=_Seconds(0, 1e9, min_open=True),
     metavar="S",
     help="Kill the program after so many seconds, of the host's time.",
 )
@@ -176,7 +190,7 @@ def cc(arguments: tuple[str, ...]) -> None:
         raise click.UsageError("where to write the program is missing: -o OUT")
     for source in sources:
         if not Path(source).is_file():
-            _fail(f"{source}: no such file")
+            _fail(f"{source}: is a directory" if Path(source).is_dir() else f"{source}: no such file")
     try:
         compile_program(sources, output, flags)
     except CompileError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import runpy
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from jacinth import ProcessOptions, Signals, VmarFlags, Vmo
 from jacinth.abi import ZX_TASK_TERMINATED, ZX_TIME_INFINITE, ZxError
 from jacinth.api.kernel import Kernel
 from jacinth.tools.cc import CompileError, compile_program
+from jacinth.tools.cli import end_with
 from jacinth.tools.inspector import job_tree, mapped
 from jacinth.userboot.console import Console
 from jacinth.userboot.launch import launch
@@ -41,7 +41,7 @@ _INTRODUCTION: Final = (
 )
 
 
-def main() -> int:
+def show() -> int:
     terminal = Terminal(highlight=False)
     terminal.width = min(terminal.width, _WIDTH) if terminal.is_terminal else _WIDTH
     terminal.print(Panel(_INTRODUCTION, title="shared_counter"))
@@ -166,4 +166,4 @@ def _headline(words: str) -> Text:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_with(show)

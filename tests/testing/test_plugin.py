@@ -195,6 +195,13 @@ def test_a_program_that_does_not_compile_says_so(pytester: pytest.Pytester) -> N
     result.stdout.fnmatch_lines(["*CompileError*"])
 
 
+@with_compiler
+def test_c_text_may_be_one_line(pytester: pytest.Pytester) -> None:
+    source = "int main(void) { return 7; }"
+    result = _run(pytester, f"def test_it(run_c):\n    assert run_c({source!r}).return_code == 7\n")
+    result.assert_outcomes(passed=1)
+
+
 def test_a_census_sees_a_dead_process_that_somebody_keeps(k: Kernel) -> None:
     census = Census(k)
     job = k.root_job.create_child_job()

@@ -141,8 +141,8 @@ def test_a_program_of_this_host() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [("--memory", "3"), ("--memory", "lots"), ("--memory", "-1"), ("--timeout", "0"), ("--timeout", "x"), ("--seed", "x"),
-     ("--engine", "steam"), ("--env", "novalue"), ("--trace-to", "/no/such/place"), ("--nonsense",)],
+    [("--memory", "3"), ("--memory", "lots"), ("--memory", "-1"), ("--timeout", "0"), ("--timeout", "x"), ("--timeout", "nan"),
+     ("--seed", "x"), ("--engine", "steam"), ("--env", "novalue"), ("--trace-to", "/no/such/place"), ("--nonsense",)],
 )  # fmt: skip
 def test_absurd_options_are_one_error_and_status_2(options: tuple[str, ...]) -> None:
     done = jacinth("run", *options, "/bin/true")

@@ -98,3 +98,10 @@ def test_the_demo(compiler: str | None) -> None:
     assert (
         "process 2 sees 2000" in done.stdout or "two: the shared page says 200, mine says 200" in done.stdout
     )
+
+
+def test_the_demo_says_in_one_line_that_its_output_is_lost() -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "jacinth.tools.demo"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "jacinth: no space left on device\n")
