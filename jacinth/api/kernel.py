@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from jacinth.abi import ZX_TIME_INFINITE
@@ -13,8 +14,10 @@ from jacinth.api.memory import Vmar
 from jacinth.api.task import Job, Process
 from jacinth.kernel import kernel as core
 from jacinth.kernel.kernel import KernelDeadlock
-from jacinth.kernel.wait import Clock, HostClock, VirtualClock
+from jacinth.kernel.wait import Clock, HostClock, TscClock, VirtualClock
+from jacinth.machine.interface import Engine
 from jacinth.machine.memory import PhysicalMemory
+from jacinth.machine.native.selftest import why_not
 from jacinth.machine.portable.engine import PortableEngine
 from jacinth.syscalls.door import BodySys, Door
 from jacinth.syscalls.faults import Faults
@@ -27,9 +30,30 @@ if TYPE_CHECKING:
 
     from jacinth.api.channel import CallBuffer
 
-EngineName = Literal["auto", "portable"]
+EngineName = Literal["auto", "native", "portable"]
 
 DEFAULT_MEMORY = 1 << 30
+
+
+def _machine(name: EngineName, memory: PhysicalMemory, virtual_time: bool) -> tuple[Engine, Clock]:
+    """An engine, and the clock that goes with it. ValueError where the native one is asked for and cannot be had.
+
+    "auto" is the portable one, unless the environment's JACINTH_ENGINE says "native" and that works.
+    """
+    if name == "auto" and os.environ.get("JACINTH_ENGINE") != "native":
+        name = "portable"
+    fault = (
+        "virtual time needs the portable one" if virtual_time else why_not() if name != "portable" else None
+    )
+    if name == "native" and fault is not None:
+        raise ValueError(f"no native engine: {fault}")
+    if name == "portable" or fault is not None:
+        clock: Clock = VirtualClock() if virtual_time else HostClock()
+        return PortableEngine(memory, deterministic=virtual_time, tsc=clock.now), clock
+    from jacinth.machine.native import _native
+    from jacinth.machine.native.engine import NativeEngine
+
+    return NativeEngine(memory), TscClock(_native.tsc, _native.tsc_mult())
 
 
 class Kernel(core.Kernel):
@@ -57,8 +81,7 @@ class Kernel(core.Kernel):
         strict: bool = False,
     ) -> None:
         physical = PhysicalMemory(memory)
-        clock: Clock = VirtualClock() if virtual_time else HostClock()
-        machine = PortableEngine(physical, deterministic=virtual_time, tsc=clock.now)
+        machine, clock = _machine(engine, physical, virtual_time)
         super().__init__(physical, machine, clock, seed, strict)
         self.door = Door(self)
         self.host = Host(self)

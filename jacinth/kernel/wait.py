@@ -143,6 +143,9 @@ class Clock:
     """Time since boot, in nanoseconds. Monotonic and boot time are one: a Jacinth machine never sleeps."""
 
     virtual: bool = False
+    # What guests read from the time stamp counter, in terms of this clock: its ns are (counter - tsc_base) * tsc_mult / 2**32.
+    tsc_base: int = 0
+    tsc_mult: int = 1 << 32
 
     def now(self) -> int:
         raise NotImplementedError
@@ -172,6 +175,19 @@ class HostClock(Clock):
         delay = deadline - self.now()
         if delay > 0:
             time.sleep(min(delay / 1e9, LONGEST_WAIT))
+
+
+class TscClock(HostClock):
+    """The host's time, by the time stamp counter that guests read too. *read* answers it, *mult* is its `Clock.tsc_mult`."""
+
+    def __init__(self, read: Callable[[], int], mult: int) -> None:
+        super().__init__()
+        self._read = read
+        self.tsc_base = read()
+        self.tsc_mult = mult
+
+    def now(self) -> int:
+        return (self._read() - self.tsc_base) * self.tsc_mult >> 32
 
 
 _SECOND: Final = 1_000_000_000

@@ -19,6 +19,8 @@ READ: Final = 1
 WRITE: Final = 2
 EXECUTE: Final = 4
 
+UNIFIED_SPLIT: Final = 1 << 46  # where the two parts of a unified address space meet
+
 
 class AddressSpace(Protocol):
     """A page table. Addresses are page-aligned bytes; frames are page numbers of the PhysicalMemory."""
@@ -115,6 +117,8 @@ class Engine(Protocol):
 
     memory: PhysicalMemory
     cpus: int
+    # By which code the vDSO calls the kernel: with the number in rax it comes back behind itself, rcx and r11 lost.
+    syscall_code: bytes
 
     def aspace(self) -> AddressSpace:
         """A new, empty page table for all of user space."""

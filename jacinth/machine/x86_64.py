@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
@@ -153,3 +154,21 @@ class DebugRegs:
     dr: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     dr6: int = Dr6.ALWAYS
     dr7: int = Dr7.ALWAYS
+
+
+def x87_tag(register: bytes) -> int:
+    """The two tag bits of an x87 register that is not empty: 0 valid, 1 zero, 2 special."""
+    mantissa, exponent = struct.unpack_from("<QH", register)
+    exponent &= 0x7FFF
+    if exponent == 0 and mantissa == 0:
+        return 1
+    return 2 if exponent in (0, 0x7FFF) or not mantissa >> 63 else 0
+
+
+def x87_tags(abridged: int, st: list[bytes], top: int) -> int:
+    """The full tag word. *abridged* has a bit for each physical register that is not empty; *st* begins with number *top*."""
+    tags = 0
+    for i, register in enumerate(st):
+        number = top + i & 7
+        tags |= (x87_tag(register) if abridged >> number & 1 else 3) << 2 * number
+    return tags

@@ -117,7 +117,7 @@ def cli() -> None:
 )
 @click.option(
     "--engine",
-    type=click.Choice(["auto", "portable"]),
+    type=click.Choice(["auto", "native", "portable"]),
     default="auto",
     show_default=True,
     help="What runs guest code.",

@@ -30,7 +30,8 @@ from jacinth.abi.status import Status
 PAGE_SIZE: Final = 4096
 SONAME: Final = "libzircon.so"
 
-SYSCALL_SIZE: Final = 2  # bytes of the instruction
+SYSCALL: Final = b"\x0f\x05"  # the instruction
+SYSCALL_SIZE: Final = len(SYSCALL)
 
 MODE_VIRTUAL: Final = 0  # monotonic time is what the time page says
 MODE_HOST: Final = 1  # monotonic time follows the time stamp counter
@@ -151,7 +152,7 @@ class _Code:
         self.bytes += b"\xcc" * (-len(self.bytes) % size)  # int3
 
 
-def _emit_stub(code: _Code, row: SyscallRow) -> int:
+def _emit_stub(code: _Code, row: SyscallRow, syscall: bytes) -> int:
     """The routine that enters the kernel; answers the offset behind its syscall instruction."""
     count = len(row.params)
     if count > 8:
@@ -167,7 +168,7 @@ def _emit_stub(code: _Code, row: SyscallRow) -> int:
     if count >= 4:
         code.emit("49 89 ca")  # mov r10, rcx
     code.imm32("b8", row.number)  # mov eax, number
-    code.emit("0f 05")  # syscall
+    code.bytes += syscall
     behind = code.here
     if count == 8:
         code.emit("41 5d")  # pop r13
@@ -536,7 +537,7 @@ _TEXT_SECTION: Final = 9
 
 
 def _assemble(
-    rows: Sequence[SyscallRow], code: _Code, layout: _Layout
+    rows: Sequence[SyscallRow], code: _Code, layout: _Layout, syscall: bytes
 ) -> tuple[dict[str, range], dict[int, int]]:
     """Write the routines; answers where each one lies, and the offsets behind the syscall instructions."""
     _emit_monotonic(code, layout)  # what the other clock routines call; belongs to no symbol
@@ -547,7 +548,7 @@ def _assemble(
         start = code.here
         routine = _ROUTINES.get(row.name) if row.vdso is Vdso.VDSO else None
         if routine is None:
-            syscall_pcs[row.number] = _emit_stub(code, row)
+            syscall_pcs[row.number] = _emit_stub(code, row, syscall)
         else:
             routine(code, layout)
         routines[row.name] = routines["_" + row.name] = range(start, code.here)
@@ -555,8 +556,8 @@ def _assemble(
     return routines, syscall_pcs
 
 
-def build_vdso(rows: Sequence[SyscallRow]) -> VdsoImage:
-    """Build the image that offers the calls of *rows*. The same rows always give the same bytes."""
+def build_vdso(rows: Sequence[SyscallRow], syscall: bytes = SYSCALL) -> VdsoImage:
+    """Build the image that offers the calls of *rows*, made by the code *syscall*. The same always gives the same bytes."""
     names = [prefix + row.name.encode() for row in rows for prefix in (b"", b"_")]
     buckets = _buckets(len(names))
     names.sort(key=lambda name: _gnu_hash(name) % buckets)
@@ -598,7 +599,7 @@ def build_vdso(rows: Sequence[SyscallRow]) -> VdsoImage:
 
     code = _Code(text.offset)
     layout = _Layout(time.offset, rodata.offset, rodata.offset + unknown, text.offset)
-    routines, syscall_pcs = _assemble(rows, code, layout)
+    routines, syscall_pcs = _assemble(rows, code, layout, syscall)
     text.data, text.size = bytes(code.bytes), len(code.bytes)
 
     symbols = [bytes(_SYM_SIZE)]

@@ -23,6 +23,7 @@ from jacinth.machine.interface import PAGE_SIZE
 from jacinth.userboot.vdso import (
     MODE_HOST,
     MODE_VIRTUAL,
+    SYSCALL,
     SYSCALL_SIZE,
     TimePage,
     VdsoImage,
@@ -38,9 +39,9 @@ RIGHTS: Final = ZX_DEFAULT_VMO_RIGHTS & ~ZX_RIGHT_WRITE | ZX_RIGHT_EXECUTE
 
 
 @functools.cache
-def vdso_image() -> VdsoImage:
-    """The image, built once."""
-    return build_vdso(SYSCALLS)
+def vdso_image(syscall: bytes = SYSCALL) -> VdsoImage:
+    """The image in which the code *syscall* calls the kernel, built once."""
+    return build_vdso(SYSCALLS, syscall)
 
 
 class VdsoVmo:
@@ -50,14 +51,15 @@ class VdsoVmo:
     """
 
     def __init__(self, kernel: Kernel, host: Host, version: bytes) -> None:
-        self.image = image = vdso_image()
+        self.image = image = vdso_image(kernel.engine.syscall_code)
         vmo = VmObjectDispatcher.create(kernel, len(image.image), name=b"vdso/next")
         vmo.write(0, image.image)
         page = pack_time_page(
-            # The machine's time stamp counter is the kernel's clock, in ns; where that one only moves between turns, reading it
+            # The machine's time stamp counter tells the kernel's time; where that one only moves between turns, reading it
             # from the page is cheaper.
             mode=MODE_VIRTUAL if kernel.clock.virtual else MODE_HOST,
-            mult=1 << 32,
+            base_tsc=kernel.clock.tsc_base,
+            mult=kernel.clock.tsc_mult,
             monotonic=kernel.clock.now(),
             physmem=kernel.memory.limit,
             num_cpus=kernel.engine.cpus,

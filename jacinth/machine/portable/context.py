@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from jacinth.machine.interface import AddressSpace
 from jacinth.machine.portable import cpu as layout
 from jacinth.machine.portable.paging import PageTable, Space, UnifiedView
-from jacinth.machine.x86_64 import DebugRegs, Dr6, Dr7, FpRegs, GeneralRegs, RegisterBlock, Rflags
+from jacinth.machine.x86_64 import DebugRegs, Dr6, Dr7, FpRegs, GeneralRegs, RegisterBlock, Rflags, x87_tag
 
 if TYPE_CHECKING:
     from jacinth.machine.portable.engine import PortableEngine
@@ -255,7 +255,7 @@ class PortableContext:
         physical = [bytes(window[layout.FP_STACK + i * 16 :][:16]) for i in range(8)]
         tags = 0
         for i in range(8):
-            tags |= (3 if window[layout.FP_EMPTY + i] else _tag(physical[i])) << 2 * i
+            tags |= (3 if window[layout.FP_EMPTY + i] else x87_tag(physical[i])) << 2 * i
         xmm = self._engine.cpu.xmm
         return FpRegs(
             fcw=control,
@@ -310,12 +310,3 @@ class PortableContext:
     def _window(self, start: int, end: int) -> memoryview:
         whole = self._own if self._regs is self._own_regs else self._engine.cpu.window
         return whole[start:end]
-
-
-def _tag(register: bytes) -> int:
-    """The two tag bits of an x87 register that is not empty: 0 valid, 1 zero, 2 special."""
-    mantissa, exponent = struct.unpack_from("<QH", register)
-    exponent &= 0x7FFF
-    if exponent == 0 and mantissa == 0:
-        return 1
-    return 2 if exponent in (0, 0x7FFF) or not mantissa >> 63 else 0

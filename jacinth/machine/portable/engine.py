@@ -19,7 +19,7 @@ from time import monotonic_ns
 from typing import Final, cast
 
 from jacinth.machine.exit import PREEMPTED, SYSCALL, CpuException, Exit, PageFault
-from jacinth.machine.interface import AddressSpace, Context, Trap
+from jacinth.machine.interface import UNIFIED_SPLIT, AddressSpace, Context, Trap
 from jacinth.machine.memory import PhysicalMemory
 from jacinth.machine.portable import cpu as layout
 from jacinth.machine.portable import unicorn_abi as abi
@@ -29,7 +29,6 @@ from jacinth.machine.portable.paging import (
     EXECUTE,
     FRAME,
     READ,
-    UNIFIED_SPLIT,
     WRITE,
     FrameUses,
     PageTable,
@@ -68,6 +67,7 @@ class PortableEngine:
     """
 
     cpus = 1
+    syscall_code = b"\x0f\x05"
 
     def __init__(
         self,

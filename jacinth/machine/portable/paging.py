@@ -20,6 +20,7 @@ from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from jacinth.machine.interface import UNIFIED_SPLIT
 from jacinth.machine.memory import PAGE_SIZE, PhysicalMemory
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ WRITE: Final = 2
 EXECUTE: Final = 4
 
 ADDRESS_LIMIT: Final = 1 << 47
-UNIFIED_SPLIT: Final = 1 << 46
 
 PRESENT: Final = 1
 WRITABLE: Final = 2

@@ -1,0 +1,264 @@
+"""Address spaces of the native engine: page tables of ours, and the stub processes that show them.
+
+A `PageTable` is a dictionary; a `View` is a process that shows one, or the two of a unified address space. What the process has
+mapped follows from the tables: it is filled at faults, and whatever is taken away from a table is taken away from every process
+that has it before the call returns, since no guest can be trusted to stand still meanwhile.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from jacinth.machine.interface import PAGE_SIZE, READ, UNIFIED_SPLIT, WRITE
+from jacinth.machine.memory import OutOfMemory
+from jacinth.machine.native import _native
+
+if TYPE_CHECKING:
+    from jacinth.machine.native.context import Slot
+    from jacinth.machine.native.engine import NativeEngine
+
+_SYS_MMAP: Final = 9
+_SYS_MPROTECT: Final = 10
+_SYS_MUNMAP: Final = 11
+_SHARED_FIXED: Final = 0x11
+_ORDER: Final = struct.Struct("<7q").pack
+_SPLIT_PAGE: Final = UNIFIED_SPLIT // PAGE_SIZE
+_BASE_PAGE: Final = _native.GUEST_BASE // PAGE_SIZE
+_END_PAGE: Final = _native.GUEST_END // PAGE_SIZE
+
+# A fault fills up to this many pages behind it, where the table has them.
+_FAULT_AROUND: Final = 64
+# Linux allows a process 65,530 mappings by default; at so many all are dropped, to be filled again.
+_MAPPINGS: Final = 60_000
+# How often to look for the answer to a script before sleeping.
+_ORDER_SPINS: Final = 200
+
+
+class View:
+    """A stub process, once something runs in it, and what it has mapped: page -> entry of the table."""
+
+    def __init__(self, engine: NativeEngine, parts: tuple[PageTable, ...]) -> None:
+        self.engine = engine
+        self.parts = parts
+        self.stub: _native.Stub | None = None
+        self.slots: list[Slot] = []
+        self.present: dict[int, int] = {}
+        self._mappings = 0  # at most so many
+        self.closed = False
+
+    def start(self) -> None:
+        """Have a process: OutOfMemory."""
+        if self.closed:
+            raise ValueError("the context's address space is closed")
+        self.engine.spawn(self)
+
+    def end(self) -> None:
+        """Have no process any more; registers that were in it go to their contexts."""
+        for slot in self.slots:
+            slot.leave()
+        self.slots = []
+        self.present.clear()
+        self._mappings = 0
+        stub, self.stub = self.stub, None
+        if stub is not None:
+            stub.kill()
+
+    def table(self, page: int) -> PageTable:
+        return self.parts[-1 if page >= _SPLIT_PAGE else 0]
+
+    def entry(self, page: int) -> int:
+        """What the tables say of a page: frame and access; 0 for nothing."""
+        parts = self.parts
+        if len(parts) == 1:
+            return parts[0].entries.get(page, 0)
+        return parts[page >= _SPLIT_PAGE].entries.get(page, 0)
+
+    def fill(self, address: int, access: int) -> bool:
+        """After a fault: map the page, and those behind it that are there. Answers whether that makes a difference."""
+        page = address >> 12
+        entry = self.entry(page)
+        if access & ~entry or not _BASE_PAGE <= page < _END_PAGE:
+            return False
+        entries, present = self.table(page).entries, self.present
+        if present.get(page) == entry:
+            return True  # another CPU's fault was faster
+        filled = {page: entry}
+        for following in range(page + 1, page + _FAULT_AROUND):
+            entry = entries.get(following, 0)
+            if not entry & READ or following in present:
+                break
+            filled[following] = entry
+        self._map(filled)
+        return True
+
+    def _map(self, filled: dict[int, int]) -> None:
+        """Map pages, in their order: OutOfMemory."""
+        runs: list[list[int]] = []  # first page, its entry, pages
+        for page, entry in filled.items():
+            if runs:
+                first, first_entry, count = runs[-1]
+                if page == first + count and entry == first_entry + (count << 3) and count < 1 << 20:
+                    runs[-1][2] += 1
+                    continue
+            runs.append([page, entry, 1])
+        if self._mappings + len(runs) > _MAPPINGS:
+            self.present.clear()
+            self._mappings = 0
+            self._order([_unmap(_BASE_PAGE, _END_PAGE - _BASE_PAGE)])
+        self._mappings += len(runs)
+        self.present.update(filled)
+        if not self._order([_show(page, entry, count) for page, entry, count in runs]):
+            for page in filled:
+                self.present.pop(page, None)
+            raise OutOfMemory("Linux has no memory for a mapping")
+
+    def show(self, pages: Iterable[int]) -> None:
+        """The table has other entries for these, which the process shows: show the new ones. OutOfMemory."""
+        self._map({page: self.entry(page) for page in pages})
+
+    def forget(self, first: int, pages: int) -> None:
+        """Have nothing mapped in a range of pages."""
+        gone = _inside(self.present, first, pages)
+        if gone:
+            for page in gone:
+                del self.present[page]
+            if not self.present:
+                self._mappings = 0
+            else:
+                self._mappings += 1  # it may have been cut out of the middle of one
+            self._order([_unmap(first, pages)])
+
+    def restrict(self, first: int, pages: int, access: int) -> None:
+        """What is mapped in a range of pages has *access*, without WRITE, from now on."""
+        changed = _inside(self.present, first, pages)
+        if changed:
+            for page in changed:
+                self.present[page] = self.present[page] & ~7 | access
+            self._mappings += 2
+            # It fails where the range has holes, and has then done all that is not one.
+            self._order([_ORDER(_SYS_MPROTECT, first << 12, pages << 12, access, 0, 0, 0)])
+
+    def _order(self, script: list[bytes]) -> bool:
+        """Have system calls made. Answers whether all went well; also true where the process has ended."""
+        stub = self.stub
+        result = True
+        if stub is not None:
+            for start in range(0, len(script), _native.MAX_ORDERS):
+                part = b"".join(script[start : start + _native.MAX_ORDERS])
+                if stub.order(part, _ORDER_SPINS) is False:
+                    result = False
+        return result
+
+    def close(self) -> None:
+        self.closed = True
+        self.end()
+        for table in self.parts:
+            table.views.remove(self)
+        self.engine.views.pop(self, None)
+
+
+def _show(page: int, entry: int, pages: int) -> bytes:
+    access = entry & 7
+    fd = _native.FD_MEMORY if access & WRITE else _native.FD_MEMORY_READ
+    # The processor knows no page that can be written or executed, but not read.
+    return _ORDER(_SYS_MMAP, page << 12, pages << 12, access | READ, _SHARED_FIXED, fd, entry >> 3 << 12)
+
+
+def _unmap(page: int, pages: int) -> bytes:
+    return _ORDER(_SYS_MUNMAP, page << 12, pages << 12, 0, 0, 0, 0)
+
+
+def _inside(pages: dict[int, int], first: int, count: int) -> list[int]:
+    """Which of the *pages* lie in a range."""
+    if count <= len(pages):
+        return [page for page in range(first, first + count) if page in pages]
+    return [page for page in pages if first <= page < first + count]
+
+
+class PageTable:
+    """See interface.AddressSpace. An entry is a frame's number, shifted by three, and the access to it."""
+
+    def __init__(self, engine: NativeEngine) -> None:
+        self._engine = engine
+        self.entries: dict[int, int] = {}
+        self.views: list[View] = []
+        self.view = View(engine, (self,))
+        self.views.append(self.view)
+
+    def map(self, address: int, frames: Sequence[int], access: int) -> None:
+        page = address >> 12
+        if address & 0xFFF or page < _BASE_PAGE or page + len(frames) > _END_PAGE:
+            raise ValueError(f"pages at {address:#x} are not in user space")
+        limit, entries = self._engine.memory.frames, self.entries
+        readable = access | READ if access else 0
+        for frame in frames:
+            if not 0 <= frame < limit:
+                raise ValueError(f"there is no frame {frame}")
+            entries[page] = frame << 3 | readable
+            page += 1
+        first = address >> 12
+        for view in self.views:
+            present = view.present
+            if present:
+                stale = [
+                    page for page in range(first, page) if present.get(page, entries[page]) != entries[page]
+                ]
+                if stale and access:
+                    view.show(stale)
+                elif stale:
+                    view.forget(first, page - first)
+
+    def protect(self, address: int, pages: int, access: int) -> None:
+        first = address >> 12
+        readable = access | READ if access else 0
+        changed = _inside(self.entries, first, pages)
+        for page in changed:
+            self.entries[page] = self.entries[page] & ~7 | readable
+        for view in self.views:
+            if access and not access & WRITE:
+                view.restrict(first, pages, readable)
+            else:
+                view.forget(first, pages)
+
+    def unmap(self, address: int, pages: int) -> None:
+        first = address >> 12
+        for page in _inside(self.entries, first, pages):
+            del self.entries[page]
+        for view in self.views:
+            if view.present:
+                view.forget(first, pages)
+
+    def close(self) -> None:
+        if len(self.views) > 1:
+            raise ValueError("the address space is part of a unified one")
+        self.entries.clear()
+        self.view.close()
+
+
+class UnifiedView:
+    """See interface.Engine.unified."""
+
+    def __init__(self, engine: NativeEngine, lower: PageTable, upper: PageTable) -> None:
+        self.view = View(engine, (lower, upper))
+        lower.views.append(self.view)
+        upper.views.append(self.view)
+
+    def map(self, address: int, frames: Sequence[int], access: int) -> None:
+        raise TypeError("a view of two address spaces has nothing of its own")
+
+    def protect(self, address: int, pages: int, access: int) -> None:
+        raise TypeError("a view of two address spaces has nothing of its own")
+
+    def unmap(self, address: int, pages: int) -> None:
+        raise TypeError("a view of two address spaces has nothing of its own")
+
+    def close(self) -> None:
+        self.view.close()
+
+
+Space = PageTable | UnifiedView
+
+assert PAGE_SIZE == mmap.PAGESIZE
