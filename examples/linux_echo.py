@@ -13,7 +13,6 @@ import os
 import struct
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 from typing import Final
 
 import jacinth
@@ -21,7 +20,7 @@ from jacinth import Body, ElfImage, ExceptionType, Kernel, Process, Signals, Soc
 
 BUSYBOX: Final = "/bin/busybox"
 ENVIRON: Final = {"PATH": "/bin", "HOME": "/"}
-PAGE, PIECE, MOST = 4096, 64 << 10, 16 << 20  # bytes: of a page, of one read, of one write
+PAGE, PIECE, MOST, LARGEST = 4096, 64 << 10, 16 << 20, 256 << 20  # bytes: page, one read, one write, program
 STACK_SIZE, HEAP_SIZE = 8 << 20, 1 << 30  # pages are committed as they are touched
 PIE_BASE: Final = 0x2000_0000_0000  # where position-independent programs begin
 MAP_FIXED, MAP_ANONYMOUS, AT_EMPTY_PATH, ARCH_SET_FS, S_IFIFO, USER = 0x10, 0x20, 0x1000, 0x1002, 0x1000, 1000
@@ -282,7 +281,8 @@ def main() -> int:
         pass
     os.close(spare)
     try:
-        program = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            program = file.read(LARGEST)
         if options.argv:
             return run(options.argv, program, options.trace)
         demonstrate(program)

@@ -224,10 +224,9 @@ class Vmar(Handle[C]):
                 address, size = bias + segment.start, segment.end - segment.start
                 if address < base:
                     raise ZxOutOfRange
-                content = image.data[segment.offset : segment.offset + segment.filesz]
-                self._map_segment(
-                    address - base, size, bytes(segment.vaddr - segment.start) + content, segment
-                )
+                content = bytes(segment.vaddr - segment.start)
+                content += image.data[segment.offset : segment.offset + segment.filesz]
+                self._map_segment(address - base, size, content, segment)
                 mapped.append((address, size))
         except ZxStatus:
             for address, size in mapped:
@@ -237,9 +236,8 @@ class Vmar(Handle[C]):
 
     def _map_segment(self, vmar_offset: int, size: int, content: bytes, access: ElfSegment) -> None:
         sys = self._caller.sys
-        flags = (
-            VmarFlags.SPECIFIC | VmarFlags.PERM_READ
-        )  # on x86-64 what can be written or executed can be read
+        # On x86-64 what can be written or executed can be read.
+        flags = VmarFlags.SPECIFIC | VmarFlags.PERM_READ
         with Vmo.create(size, caller=self._caller) as vmo:
             check(sys.zx_vmo_write(vmo.raw, content, 0))
             if access.write:

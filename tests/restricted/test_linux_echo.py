@@ -302,7 +302,8 @@ def test_the_command_refuses_what_is_no_program(tmp_path: Path) -> None:
     for name, fault in faults.items():
         done = command(f"{tmp_path}/{name}")
         assert (done.returncode, done.stdout) == (126, b"")
-        assert done.stderr == f"linux_echo: {Path(tmp_path, name)}: {fault}\n".encode()
+        assert done.stderr == f"linux_echo: {tmp_path}/{name}: {fault}\n".encode()
+    assert command("/dev/zero").stderr == b"linux_echo: /dev/zero: not an ELF file\n"
 
 
 def test_the_command_refuses_an_option_that_it_has_not() -> None:
