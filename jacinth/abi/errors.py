@@ -58,8 +58,9 @@ _NAMES: Final[dict[str, str]] = {
     "zx_debuglog_create": "INVALID_ARGS WRONG_TYPE NO_MEMORY",
     "zx_debuglog_write": "ACCESS_DENIED BAD_HANDLE INVALID_ARGS WRONG_TYPE",
     "zx_debuglog_read": "ACCESS_DENIED BAD_HANDLE INVALID_ARGS SHOULD_WAIT WRONG_TYPE",
-    "zx_ktrace_read": "NOT_SUPPORTED",
-    "zx_ktrace_control": "NOT_SUPPORTED",
+    # Of these two and the samplers the pages have less; lib/syscalls/{debug,sampler}.rs.
+    "zx_ktrace_read": "NOT_SUPPORTED BAD_HANDLE WRONG_TYPE OUT_OF_RANGE INVALID_ARGS",
+    "zx_ktrace_control": "NOT_SUPPORTED BAD_HANDLE WRONG_TYPE OUT_OF_RANGE INVALID_ARGS",
     "zx_mtrace_control": "NOT_SUPPORTED",
     # event
     "zx_event_create": "INVALID_ARGS NO_MEMORY",
@@ -170,10 +171,10 @@ _NAMES: Final[dict[str, str]] = {
     "zx_process_exit": "",
     # profile
     "zx_profile_create": "BAD_HANDLE ACCESS_DENIED INVALID_ARGS NO_MEMORY",
-    "zx_sampler_create": "NOT_SUPPORTED ACCESS_DENIED INVALID_ARGS",
-    "zx_sampler_start": "NOT_SUPPORTED ACCESS_DENIED BAD_STATE",
-    "zx_sampler_stop": "NOT_SUPPORTED ACCESS_DENIED BAD_STATE",
-    "zx_sampler_read": "NOT_SUPPORTED ACCESS_DENIED BAD_STATE",
+    "zx_sampler_create": "NOT_SUPPORTED ACCESS_DENIED INVALID_ARGS BAD_HANDLE WRONG_TYPE OUT_OF_RANGE ALREADY_EXISTS",
+    "zx_sampler_start": "NOT_SUPPORTED ACCESS_DENIED BAD_STATE BAD_HANDLE WRONG_TYPE",
+    "zx_sampler_stop": "NOT_SUPPORTED ACCESS_DENIED BAD_STATE BAD_HANDLE WRONG_TYPE",
+    "zx_sampler_read": "NOT_SUPPORTED ACCESS_DENIED BAD_STATE BAD_HANDLE WRONG_TYPE INVALID_ARGS",
     # resource
     "zx_resource_create": "BAD_HANDLE WRONG_TYPE ACCESS_DENIED INVALID_ARGS NOT_FOUND NO_MEMORY",
     # No errors are documented; lib/syscalls/ddk.cc.

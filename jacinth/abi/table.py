@@ -804,7 +804,7 @@ _DEBUG: Final = calls(
     row(
         "zx_ktrace_read",
         handle("handle", RESOURCE),
-        out("data", "void", "data_size"),
+        out("data", "void", "data_size", optional=True),
         u32("offset"),
         size("data_size"),
         count_out("actual", optional=False),
@@ -950,8 +950,9 @@ _PROFILE: Final = calls(
     row("zx_sampler_stop", handle("iobuffer", SAMPLER), next_only=True),
     row(
         "zx_sampler_read",
-        handle("iobuffer", SAMPLER, READ),
-        *buffer_out("data"),
+        handle("iobuffer", SAMPLER),
+        out("data", "void", "data_size", optional=True),
+        size("data_size"),
         count_out("actual", optional=False),
         next_only=True,
     ),

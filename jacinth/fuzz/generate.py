@@ -1004,6 +1004,17 @@ def _contiguous(g: Generator, actor: Actor) -> tuple[Expression, ...]:
     return (bti, g.rng.choice((1, 2, 5, 16)) * PAGE_SIZE, g.rng.choice((0, 12, 14, 20)), ("a", 0))
 
 
+def _ktrace_control(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    groups = g.rng.choice((0, abi.KTRACE_GRP_META, 1 << g.rng.randrange(12)))
+    return (g.handle(actor, (abi.ZX_OBJ_TYPE_RESOURCE,)), g.rng.randrange(6), groups, 0)
+
+
+def _sampler_create(g: Generator, actor: Actor) -> tuple[Expression, ...]:
+    period, size = g.rng.choice(((10_000, 4096), (1_000_000, 1 << 16), (9_999, 4096), (10_000, 4095)))
+    config = abi.zx_sampler_config_t(period=period, buffer_size=size).pack()
+    return (g.handle(actor, (abi.ZX_OBJ_TYPE_RESOURCE,)), 0, ("b", 0, config, ()), ("a", PAGE_SIZE))
+
+
 def _is_new(thread: Any) -> bool:
     return bool(thread.state.name == "INITIAL" and thread.process.state.name == "INITIAL")
 
@@ -1105,6 +1116,8 @@ _ARGUMENTS: Final[dict[str, Rule]] = {
     "zx_pager_query_vmo_stats": _pager_stats,
     "zx_resource_create": _resource_create,
     "zx_iommu_create": _iommu_create,
+    "zx_ktrace_control": _ktrace_control,
+    "zx_sampler_create": _sampler_create,
     "zx_bti_pin": _pin,
     "zx_vmo_create_contiguous": _contiguous,
     "zx_debuglog_create": _debuglog_create,

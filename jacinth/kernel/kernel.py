@@ -32,6 +32,7 @@ from jacinth.abi import (
 from jacinth.kernel.exception import ExceptionReport, announce_exit, handle, policy_error
 from jacinth.kernel.ipc.debuglog import DebugLog
 from jacinth.kernel.job import JobDispatcher
+from jacinth.kernel.ktrace import KTrace
 from jacinth.kernel.memory_pressure import MemoryPressure
 from jacinth.kernel.thread import ThreadDispatcher, ThreadState
 from jacinth.kernel.vm.page_source import PageNeeded
@@ -41,8 +42,10 @@ from jacinth.machine.exit import CpuException, PageFault, Preempted, Syscall
 from jacinth.machine.interface import Context, Engine
 
 if TYPE_CHECKING:
+    from jacinth.kernel.probe import KernelProbe
     from jacinth.kernel.process import ProcessDispatcher
     from jacinth.kernel.resource import ResourceDispatcher
+    from jacinth.kernel.sampler import SamplerDispatcher
     from jacinth.machine.exit import Exit
     from jacinth.machine.memory import PhysicalMemory
 
@@ -115,6 +118,10 @@ class Kernel:
         self.ready: deque[ThreadDispatcher] = deque()
         self.current: ThreadDispatcher | None = None
         self.observers: list[KernelObserver] = []
+        self.probes: list[
+            KernelProbe
+        ] = []  # told all the time, of everything: there are none unless somebody traces
+        self.sampler: SamplerDispatcher | None = None  # there is at most one
         self.console: Callable[[bytes], None] = _write_stderr
         self.debuglog = DebugLog(self)
         # Of CPUs, as somebody has set them: how fast they are, and between which rates they may be.
@@ -129,12 +136,15 @@ class Kernel:
         self.syscall: Callable[[ThreadDispatcher], int | None] = _no_door
         # By the number of a call, where its one permitted syscall instruction is in the vDSO: bytes from its base.
         self.syscall_sites: Mapping[int, int] = {}
+        # Installed by the door: from now on probes are told of every call.
+        self.watch_calls: Callable[[], None] = _nothing
         # Told of every call that is watched, before it is carried out; a `ZxError` from here is its answer: injected faults.
         self.before_call: Callable[[str, Any], None] | None = None
         # Told of every change of a virtual clock: the vDSO's time page.
         self.on_tick: Callable[[int], None] | None = None
         self._koid = FIRST_KOID - 1
-        self._host: ThreadDispatcher | None = None
+        self.host_thread: ThreadDispatcher | None = None  # of the process outside, where there is one
+        self._host: ThreadDispatcher | None = None  # the thread whose turn ends the loop, while that runs
         self.root_job_dispatcher = JobDispatcher.create_root(self)
         # A root job is kept by the kernel itself.
         self.root_job_dispatcher.handle_count += 1
@@ -143,6 +153,11 @@ class Kernel:
     def memory_pressure(self) -> MemoryPressure:
         """Watches how much memory is left, from when somebody first asks."""
         return MemoryPressure(self)
+
+    @functools.cached_property
+    def ktrace(self) -> KTrace:
+        """The kernel's trace, from when somebody first asks."""
+        return KTrace(self)
 
     def new_koid(self) -> int:
         self._koid = koid = self._koid + 1
@@ -160,6 +175,9 @@ class Kernel:
             thread.queued = True
             thread.queued_at = self.clock.now()
             self.ready.append(thread)
+            if self.probes and thread is not self.current:
+                for probe in self.probes:
+                    probe.on_wake(thread)
 
     def _pick(self, now: int) -> ThreadDispatcher | None:
         """The next thread to run, letting time pass while there is none; None where it is the host's turn. It is *now*."""
@@ -188,6 +206,8 @@ class Kernel:
                 # It may have been killed or suspended since it was queued; one that exits may be handling that.
                 if thread.state is ThreadState.RUNNING or thread.handling:
                     return thread
+            for probe in self.probes:
+                probe.on_idle()
             deadline = timers.next_deadline()
             wanted = self._wanted_inputs()
             # Virtual time passes only where no input is there, and waits for none where a deadline comes first.
@@ -238,9 +258,21 @@ class Kernel:
             else:
                 now = self.clock.now()
             self.current = None  # what timers and inputs do now is nobody's doing
+            left, left_at = thread, now
             thread = self.current = self._pick(now)
+            if self.probes:
+                self._tell_switch(left, left_at, thread)
             if thread is None:
                 return None
+
+    def _tell_switch(
+        self, left: ThreadDispatcher | None, left_at: int, thread: ThreadDispatcher | None
+    ) -> None:
+        """None is the host."""
+        host = self._host
+        assert host is not None  # it is its loop
+        for probe in self.probes:
+            probe.on_switch(left or host, left_at, thread or host)
 
     def turn_so_far(self) -> int:
         """How long the current thread has had the CPU, in ns."""
@@ -367,6 +399,9 @@ class Kernel:
                 if not thread.attention:
                     return context
         elif isinstance(exit_, PageFault):
+            if self.probes:
+                for probe in self.probes:
+                    probe.on_page_fault(thread, exit_.address, exit_.access)
             try:
                 thread.aspace.page_fault(exit_.address, exit_.access)
             except ZxError as error:
@@ -434,6 +469,14 @@ class Kernel:
             observer.on_exception(thread, report)
         thread.process.kill(ZX_TASK_RETCODE_EXCEPTION_KILL)
 
+    def on_process_create(self, process: ProcessDispatcher) -> None:
+        for probe in self.probes:
+            probe.on_process_create(process)
+
+    def on_thread_start(self, thread: ThreadDispatcher) -> None:
+        for probe in self.probes:
+            probe.on_thread_start(thread)
+
     def on_thread_exit(self, thread: ThreadDispatcher) -> None:
         for observer in self.observers:
             observer.on_thread_exit(thread)
@@ -470,6 +513,10 @@ async def _wait_for_page(thread: ThreadDispatcher, fault: PageFault, need: PageN
 def _write_stderr(data: bytes) -> None:
     sys.stderr.buffer.write(data)
     sys.stderr.flush()
+
+
+def _nothing() -> None:
+    pass
 
 
 def _no_door(thread: ThreadDispatcher) -> int | None:

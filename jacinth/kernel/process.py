@@ -202,6 +202,7 @@ class ProcessDispatcher(TaskDispatcher):
             process._set_state(ProcessState.DEAD)
             process._finish_dead()
             raise
+        process.kernel.on_process_create(process)
         return process
 
     @property

@@ -158,6 +158,9 @@ class RestrictedState:
         thread.aspace = inside = self._inside
         registers.restore(self._block, inside.machine)
         thread.in_restricted = True
+        if thread.kernel.probes:
+            for probe in thread.kernel.probes:
+                probe.on_restricted(thread, None)
 
     # Out
 
@@ -173,6 +176,9 @@ class RestrictedState:
             words = self._block.words  # the instruction destroys these
             words[_RCX] = words[_R11] = 0
         thread.in_restricted = False
+        if thread.kernel.probes:
+            for probe in thread.kernel.probes:
+                probe.on_restricted(thread, reason)
         thread.aspace = outside = self._outside
         body = self.body
         if body is None:

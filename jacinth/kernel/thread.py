@@ -252,6 +252,7 @@ class ThreadDispatcher(TaskDispatcher):
         if suspended:
             self.suspend_count += 1
         self._set_state(ThreadState.RUNNING)
+        self.kernel.on_thread_start(self)
         if exception.is_start_watched(self.process, first=first):
             self.interrupt(exception.announce_start(self, first=first))
             self.kernel.make_ready(self)

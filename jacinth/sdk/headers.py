@@ -214,6 +214,11 @@ def generated_headers() -> dict[str, str]:
             "__END_CDECLS",
         ],
     )
+    headers["lib/zircon-internal/ktrace.h"] = _guarded(
+        "lib/zircon-internal/ktrace.h",
+        "Actions and categories of the kernel's trace.",
+        [f"#define {name} {value:#x}u" for name, value in _numbers(constants, "KTRACE_").items()],
+    )
     return headers
 
 

@@ -1,4 +1,4 @@
-"""`zx_debug_*`, `zx_debuglog_*`.
+"""`zx_debug_*`, `zx_debuglog_*`, `zx_ktrace_*`.
 
 Source: docs/reference/syscalls/{debug,debuglog}_*.md; order from
 zircon/kernel/lib/syscalls/{debug,debuglog}.rs.
@@ -121,22 +121,35 @@ def _encode(record: LogRecord) -> bytes:
 def zx_ktrace_read(
     call: Call, handle: int, data: UserOut, offset: int, data_size: int, actual: UserOut
 ) -> None:
-    """Read the kernel's trace: NOT_SUPPORTED, as in every kernel that was built without it. `jacinth run --trace` has one.
+    """Take all that the kernel's trace has out of it, or with a null *data* tell how many bytes there may be.
 
-    Errors, in order: BAD_HANDLE, WRONG_TYPE, OUT_OF_RANGE handle, which must be ZX_RSRC_SYSTEM_TRACING_BASE; NOT_SUPPORTED.
+    The *offset* means nothing, as in the newest kernel: what has been read is not there any more.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, OUT_OF_RANGE handle, which must be ZX_RSRC_SYSTEM_TRACING_BASE; INVALID_ARGS room
+    for less than the whole buffer, data; actual (the records are lost).
+    Source: zircon/kernel/lib/syscalls/debug.rs, KTrace::ReadUser.
     """
     call.dispatcher(handle, ResourceDispatcher, 0).require(ZX_RSRC_KIND_SYSTEM, ZX_RSRC_SYSTEM_TRACING_BASE)
-    raise ZxError(Status.NOT_SUPPORTED)
+    ktrace = call.kernel.ktrace
+    if data.is_null:
+        actual.set(ktrace.size)
+        return
+    if ktrace.started and data_size < ktrace.size:
+        raise ZxError(Status.INVALID_ARGS)
+    records = ktrace.records()
+    data.write_now(records)
+    ktrace.drain(len(records))
+    actual.set(len(records))
 
 
 @syscall
 def zx_ktrace_control(call: Call, handle: int, action: int, options: int, ptr: UserInOut) -> None:
-    """Start and stop the kernel's trace: NOT_SUPPORTED, as in every kernel that was built without it.
+    """Start and stop the kernel's trace, or empty its buffer: a KTRACE_ACTION_*; *ptr* means nothing any more.
 
-    Errors, in order: as `zx_ktrace_read`.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, OUT_OF_RANGE handle, which must be ZX_RSRC_SYSTEM_TRACING_BASE; INVALID_ARGS action.
+    Source: zircon/kernel/lib/syscalls/debug.rs, KTrace::Control.
     """
     call.dispatcher(handle, ResourceDispatcher, 0).require(ZX_RSRC_KIND_SYSTEM, ZX_RSRC_SYSTEM_TRACING_BASE)
-    raise ZxError(Status.NOT_SUPPORTED)
+    call.kernel.ktrace.control(action, options)
 
 
 @syscall

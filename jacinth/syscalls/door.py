@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import keyword
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jacinth.abi import (
@@ -51,6 +51,7 @@ from jacinth.syscalls.user import (
 
 if TYPE_CHECKING:
     from jacinth.kernel.kernel import Kernel
+    from jacinth.kernel.probe import KernelProbe
     from jacinth.kernel.process import ProcessDispatcher
 
 __all__ = ["Call", "HandleOut", "HandlesOut", "UserIn", "UserInOut", "UserOut", "UserVector", "syscall"]
@@ -184,7 +185,7 @@ _CONSUMES_BY_STRUCT: Final = ("zx_channel_call", "zx_channel_call_etc")
 
 
 def watch(name: str) -> None:
-    """From now on every kernel's `before_call` is asked before the call of that name is carried out.
+    """From now on every kernel's `before_call` is asked before the call of that name is carried out, and its probes are told.
 
     Where it answers with a `ZxError`, the call does nothing but consume the handles that it always consumes.
     """
@@ -213,7 +214,11 @@ def watch(name: str) -> None:
                     with contextlib.suppress(ZxError):
                         function(call, *in_vain(arguments))
                 raise
-        return function(call, *arguments)
+        probes = tuple(call.kernel.probes)
+        if not probes:
+            return function(call, *arguments)
+        with _told(probes, call, name):
+            return function(call, *arguments)
 
     async def blocking(call: Call, *arguments: Any) -> Any:
         if call.kernel.before_call is not None:
@@ -224,13 +229,35 @@ def watch(name: str) -> None:
                     with contextlib.suppress(ZxError):
                         await function(call, *in_vain(arguments))
                 raise
-        return await function(call, *arguments)
+        probes = tuple(call.kernel.probes)
+        if not probes:
+            return await function(call, *arguments)
+        with _told(probes, call, name):
+            return await function(call, *arguments)
 
     IMPLEMENTED[name] = blocking if row.blocking else plain
     TRAPS[row.number] = _first_trap(row)
     for form in (HostSys, BodySys):
         if name in vars(form):
             delattr(form, name)
+
+
+@contextlib.contextmanager
+def _told(probes: tuple[KernelProbe, ...], call: Call, name: str) -> Iterator[None]:
+    """Tell those who are there when the call begins, of its end too."""
+    for probe in probes:
+        probe.on_call(call.thread, name)
+    try:
+        yield
+    finally:
+        for probe in probes:
+            probe.on_return(call.thread, name)
+
+
+def watch_all() -> None:
+    """From now on every kernel's probes are told of every call."""
+    for name in tuple(IMPLEMENTED):
+        watch(name)
 
 
 def is_implemented(row: SyscallRow) -> bool:
@@ -671,6 +698,7 @@ class Door:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         kernel.syscall = self.enter
+        kernel.watch_calls = watch_all
 
     def enter(self, thread: ThreadDispatcher) -> int | None:
         context = thread.context

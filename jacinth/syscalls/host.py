@@ -65,7 +65,7 @@ class Host:
             ThreadState.RUNNING
         )  # it runs outside, and blocks and wakes as every other thread
         self.sys = HostSys(self.thread)
-        kernel.current = self.thread
+        kernel.current = kernel.host_thread = self.thread
         self.process = self.add(self.dispatcher)
         self.root_vmar = self.add(VmAddressRegionDispatcher.root(self.dispatcher.shared.aspace))
         self.root_job = self.add(kernel.root_job_dispatcher)

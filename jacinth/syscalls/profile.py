@@ -7,17 +7,23 @@ from __future__ import annotations
 
 from jacinth.abi import (
     ZX_POL_NEW_PROFILE,
+    ZX_POL_NEW_SAMPLER,
     ZX_RIGHT_APPLY_PROFILE,
     ZX_RIGHT_MANAGE_THREAD,
     ZX_RIGHT_OP_CHILDREN,
     ZX_RSRC_KIND_SYSTEM,
     ZX_RSRC_SYSTEM_PROFILE_BASE,
+    ZX_RSRC_SYSTEM_SAMPLING_BASE,
+    ZX_SAMPLER_MAX_BUFFER_SIZE,
+    ZX_SAMPLER_MIN_PERIOD,
     Status,
     ZxError,
     zx_profile_info_t,
+    zx_sampler_config_t,
 )
 from jacinth.kernel.profile import ProfileDispatcher
 from jacinth.kernel.resource import ResourceDispatcher
+from jacinth.kernel.sampler import SamplerDispatcher
 from jacinth.kernel.thread import ThreadDispatcher
 from jacinth.kernel.vm.vmar import VmAddressRegionDispatcher
 from jacinth.syscalls.door import Call, HandleOut, UserIn, UserOut, syscall
@@ -69,28 +75,58 @@ def zx_object_set_profile(call: Call, handle: int, profile: int, options: int) -
 def zx_sampler_create(
     call: Call, rsrc: int, options: int, config: UserIn, per_cpu_buffers: HandleOut
 ) -> None:
-    """Sample what threads run: NOT_SUPPORTED, as in every kernel that was built without the experiment.
+    """Make the machine's sampler, which looks every *period* ns where the thread is that runs.
 
-    Errors, in order: INVALID_ARGS options; NOT_SUPPORTED.
+    Errors, in order: INVALID_ARGS options; BAD_HANDLE, WRONG_TYPE, OUT_OF_RANGE rsrc, which must be ZX_RSRC_SYSTEM_SAMPLING_BASE;
+    ACCESS_DENIED policy; INVALID_ARGS config, a buffer above ZX_SAMPLER_MAX_BUFFER_SIZE, a period below ZX_SAMPLER_MIN_PERIOD;
+    ALREADY_EXISTS while there is a handle to another one; INVALID_ARGS a buffer whose size is no power of two.
     """
     if options != 0:
         raise ZxError(Status.INVALID_ARGS)
-    raise ZxError(Status.NOT_SUPPORTED)
+    call.dispatcher(rsrc, ResourceDispatcher, 0).require(ZX_RSRC_KIND_SYSTEM, ZX_RSRC_SYSTEM_SAMPLING_BASE)
+    call.check_policy(ZX_POL_NEW_SAMPLER)
+    asked = config.read_struct(zx_sampler_config_t)
+    if asked.buffer_size > ZX_SAMPLER_MAX_BUFFER_SIZE or asked.period < ZX_SAMPLER_MIN_PERIOD:
+        raise ZxError(Status.INVALID_ARGS)
+    per_cpu_buffers.make(SamplerDispatcher.create(call.kernel, asked.period, asked.buffer_size))
 
 
 @syscall
 def zx_sampler_start(call: Call, iobuffer: int) -> None:
-    """NOT_SUPPORTED."""
-    raise ZxError(Status.NOT_SUPPORTED)
+    """Begin to look.
+
+    Errors, in order: BAD_HANDLE, WRONG_TYPE iobuffer; BAD_STATE where it does so already.
+    """
+    call.dispatcher(iobuffer, SamplerDispatcher, 0).start()
 
 
 @syscall
 def zx_sampler_stop(call: Call, iobuffer: int) -> None:
-    """NOT_SUPPORTED."""
-    raise ZxError(Status.NOT_SUPPORTED)
+    """Look no more.
+
+    Errors, in order: BAD_HANDLE, WRONG_TYPE iobuffer; BAD_STATE where it does not look.
+    """
+    call.dispatcher(iobuffer, SamplerDispatcher, 0).stop()
 
 
 @syscall
 def zx_sampler_read(call: Call, iobuffer: int, data: UserOut, data_size: int, actual: UserOut) -> None:
-    """NOT_SUPPORTED."""
-    raise ZxError(Status.NOT_SUPPORTED)
+    """Take all samples out of the buffer, or with a null *data* tell how many bytes there may be.
+
+    Errors, in order: BAD_HANDLE, WRONG_TYPE iobuffer; INVALID_ARGS room for less than the whole buffer, data (*actual* is 0
+    then); actual (the samples are lost).
+    """
+    sampler = call.dispatcher(iobuffer, SamplerDispatcher, 0)
+    if data.is_null:
+        actual.set(sampler.size)
+        return
+    records = sampler.records()
+    try:
+        if data_size < sampler.size:
+            raise ZxError(Status.INVALID_ARGS)
+        data.write_now(records)
+    except ZxError:
+        actual.set(0)
+        raise
+    sampler.drain(len(records))
+    actual.set(len(records))

@@ -24,6 +24,7 @@ Exit status: the low byte of the program's return code; else
   jacinth run ./hello
   jacinth run --trace ./hello one two
   jacinth run --seed 7 --virtual-time --trace-to trace.txt ./race
+  jacinth run --ktrace trace.fxt ./server      # to be opened with ui.perfetto.dev
   jacinth run --memory 64M --timeout 5 ./untrusted
 """
 _EPILOG = """\b
@@ -100,6 +101,11 @@ def cli() -> None:
 @cli.command(epilog=_RUN_EPILOG, context_settings={"allow_interspersed_args": False})
 @click.option("--trace", is_flag=True, help="Print every system call to standard error, one line each.")
 @click.option("--trace-to", metavar="FILE", help="Print them to FILE.")
+@click.option(
+    "--ktrace",
+    metavar="FILE",
+    help="Write the kernel's trace to FILE, in the format of Fuchsia and Perfetto.",
+)
 @click.option("--seed", type=int, help="Let all chance follow from this number.")
 @click.option(
     "--virtual-time",
@@ -134,6 +140,7 @@ def cli() -> None:
 def run(
     trace: bool,
     trace_to: str | None,
+    ktrace: str | None,
     seed: int | None,
     virtual_time: bool,
     timeout: float | None,
@@ -148,11 +155,11 @@ def run(
     from jacinth.tools.run import Options
     from jacinth.tools.run import run as run_program
 
-    if trace_to is not None and (fault := _unwritable(trace_to)):
-        raise click.BadParameter(f"{trace_to}: {fault}", param_hint="--trace-to")
-    options = Options(
-        engine, seed, virtual_time, timeout, memory, trace_to or ("-" if trace else None), variables
-    )
+    for hint, path in (("--trace-to", trace_to), ("--ktrace", ktrace)):
+        if path is not None and (fault := _unwritable(path)):
+            raise click.BadParameter(f"{path}: {fault}", param_hint=hint)
+    lines = trace_to or ("-" if trace else None)
+    options = Options(engine, seed, virtual_time, timeout, memory, lines, ktrace, variables)
     sys.exit(run_program(program, arguments, options))
 
 

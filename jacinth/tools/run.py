@@ -66,6 +66,7 @@ class Options:
     timeout: float | None = None
     memory: int = 1 << 30
     trace_to: str | None = None  # a file's name, or "-" for standard error
+    ktrace: str | None = None  # a file's name
     environ: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -116,7 +117,7 @@ def _run(path: str, arguments: Sequence[str], options: Options) -> int:
     except OSError as error:
         fault = f"cannot have {_size(options.memory)} of memory: {_strerror(error)}"
         raise _CannotRun(fault, CANNOT_GO_ON) from None
-    with _trace(kernel, options.trace_to):
+    with _trace(kernel, options.trace_to), _ktrace(kernel, options.ktrace):
         try:
             status = _run_on(kernel, path, data, arguments, options)
             kernel.close()
@@ -256,6 +257,27 @@ def _trace(kernel: Kernel, to: str | None) -> Iterator[None]:
     finally:
         if fd != 2:
             os.close(fd)
+
+
+@contextmanager
+def _ktrace(kernel: Kernel, to: str | None) -> Iterator[None]:
+    """Let the kernel's trace go to the file *to*."""
+    if to is None:
+        yield
+        return
+    try:
+        fd = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise _CannotRun(f"cannot write the trace to {to}: {_strerror(error)}", CANNOT_GO_ON) from None
+    ktrace = kernel.ktrace
+    ktrace.on_full = lambda records: write_all(fd, records)
+    ktrace.start()
+    try:
+        yield
+    finally:
+        ktrace.stop()
+        write_all(fd, ktrace.read())
+        os.close(fd)
 
 
 def _line_writer(fd: int) -> Callable[[str], None]:

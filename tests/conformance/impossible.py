@@ -37,7 +37,21 @@ _REASONS: Final[dict[str, dict[str, str]]] = {
     "today's kernel asks for no right there": {
         "zx_bti_create": "ACCESS_DENIED",
         "zx_interrupt_destroy": "ACCESS_DENIED",
+        "zx_sampler_read": "ACCESS_DENIED",
+        "zx_sampler_start": "ACCESS_DENIED",
+        "zx_sampler_stop": "ACCESS_DENIED",
     },
+    "the trace and the sampler are there, as in a kernel that was built and started for debugging": dict.fromkeys(
+        (
+            "zx_ktrace_control",
+            "zx_ktrace_read",
+            "zx_sampler_create",
+            "zx_sampler_read",
+            "zx_sampler_start",
+            "zx_sampler_stop",
+        ),
+        "NOT_SUPPORTED",
+    ),
     "a resource for something else is ZX_ERR_WRONG_TYPE or ZX_ERR_OUT_OF_RANGE to today's kernel": {
         "zx_guest_create": "ACCESS_DENIED",
         "zx_interrupt_create": "ACCESS_DENIED",
@@ -48,16 +62,13 @@ _REASONS: Final[dict[str, dict[str, str]]] = {
     },
     "the call answers ZX_ERR_NOT_SUPPORTED before it looks at anything": {
         "zx_debug_read": "INVALID_ARGS",
-        "zx_sampler_create": "ACCESS_DENIED INVALID_ARGS",
-        "zx_sampler_read": "ACCESS_DENIED BAD_STATE",
-        "zx_sampler_start": "ACCESS_DENIED BAD_STATE",
-        "zx_sampler_stop": "ACCESS_DENIED BAD_STATE",
         "zx_system_mexec_payload_get": "BUFFER_TOO_SMALL",
     },
     "the page has it, today's kernel never answers it": {
         "zx_bti_pin": "UNAVAILABLE",
         "zx_counter_write": "INVALID_ARGS",
         "zx_debug_write": "NOT_SUPPORTED",
+        "zx_sampler_read": "BAD_STATE",
         "zx_thread_set_rseq": "ALREADY_EXISTS",
         "zx_vmar_map": "BUFFER_TOO_SMALL",
         "zx_vmar_map_iob": "BUFFER_TOO_SMALL",

@@ -51,14 +51,8 @@ WITH_HANDLES = [name for name in CALLS if any(param.kind is Kind.HANDLE for para
 REFUSED = {
     "zx_debug_read",
     "zx_debug_send_command",
-    "zx_ktrace_control",
-    "zx_ktrace_read",
     "zx_mtrace_control",
     "zx_restricted_enter",
-    "zx_sampler_create",
-    "zx_sampler_read",
-    "zx_sampler_start",
-    "zx_sampler_stop",
     "zx_system_mexec",
     "zx_system_mexec_payload_get",
 }
@@ -95,6 +89,7 @@ NOT_FOLLOWED = {
     ("zx_futex_wake_handle_close_thread_exit", "value_ptr"),
     ("zx_vmo_op_range", "buffer"),
     ("zx_vmar_op_range", "buffer"),
+    ("zx_ktrace_control", "ptr"),  # means nothing any more
     ("zx_channel_call", "actual_bytes"),  # written when the reply comes
     ("zx_channel_call", "actual_handles"),
     ("zx_channel_call_etc", "actual_bytes"),

@@ -12,6 +12,8 @@ import pytest
 
 from jacinth.abi import (
     BY_NAME,
+    KTRACE_ACTION_STOP,
+    KTRACE_GRP_META,
     SCALARS,
     STRUCTS,
     ZX_BTI_PERM_READ,
@@ -85,6 +87,7 @@ from jacinth.abi import (
     zx_policy_basic_v2_t,
     zx_port_packet_t,
     zx_profile_info_t,
+    zx_sampler_config_t,
     zx_wait_item_t,
 )
 from jacinth.abi.rows import Kind, Param, SyscallRow
@@ -276,6 +279,37 @@ def _watched(w: World) -> int:
     return w.duplicate(w.k.host.root_job)
 
 
+_SAMPLER = zx_sampler_config_t(period=1_000_000, buffer_size=PAGE)
+
+
+def _sampler(w: World) -> int:
+    """The machine's, of which there is one."""
+    if w.k.sampler is not None:
+        return w.host_handle(w.k.sampler, w.k.sampler.DEFAULT_RIGHTS)
+    return int(w.zx.zx_sampler_create(w.k.host.root_resource, 0, _SAMPLER)[1])
+
+
+def _trace(w: World) -> dict[str, int]:
+    """With records in it, and room for all that there may be."""
+    w.k.ktrace.size = 8 * PAGE
+    w.k.ktrace.rewind()
+    w.k.ktrace.start(KTRACE_GRP_META)
+    return {"data": w.base + 12 * PAGE, "data_size": w.k.ktrace.size}
+
+
+def _samples(w: World) -> dict[str, int]:
+    sampler = _sampler(w)
+    assert w.k.sampler is not None
+    w.k.sampler._buffer += bytes(8)
+    return {"iobuffer": sampler, "data_size": PAGE}
+
+
+def _running_sampler(w: World) -> dict[str, int]:
+    sampler = _sampler(w)
+    w.zx.zx_sampler_start(sampler)
+    return {"iobuffer": sampler}
+
+
 _PROFILE = zx_profile_info_t(flags=1)
 _SCALE = zx_cpu_performance_info_t(performance_scale=zx_cpu_performance_scale_t(integral_part=1))
 
@@ -305,7 +339,7 @@ def _stream(w: World) -> int:
 
 _MAKERS: dict[int, Callable[[World], int]] = {
     ZX_OBJ_TYPE_PROFILE: lambda w: int(w.zx.zx_profile_create(w.k.host.root_resource, 0, _PROFILE)[1]),
-    ZX_OBJ_TYPE_SAMPLER: World.event,
+    ZX_OBJ_TYPE_SAMPLER: _sampler,
     ZX_OBJ_TYPE_BTI: _bti,
     ZX_OBJ_TYPE_IOMMU: _iommu,
     ZX_OBJ_TYPE_PMT: _pmt,
@@ -568,6 +602,11 @@ RECIPES: dict[str, Callable[[World], dict[str, int]]] = {
     "zx_thread_read_state": _suspended,
     "zx_thread_write_state": lambda w: {**_suspended(w), "buffer": w.put(9, bytes(512))},
     "zx_object_set_profile": lambda w: {"handle": w.thread(), "profile": w.make(ZX_OBJ_TYPE_PROFILE)},
+    "zx_ktrace_control": lambda w: {"action": KTRACE_ACTION_STOP},
+    "zx_ktrace_read": _trace,
+    "zx_sampler_create": lambda w: {"config": w.put(9, _SAMPLER.pack())},
+    "zx_sampler_read": _samples,
+    "zx_sampler_stop": _running_sampler,
     "zx_profile_create": lambda w: {"profile": w.put(9, _PROFILE.pack())},
     "zx_system_get_event": lambda w: {"kind": 1, "root_job": _watched(w)},
     "zx_system_watch_memory_stall": lambda w: {"threshold": 1, "window": 1},

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.tasks.conftest import calls, trap
+from tests.tasks.conftest import calls, memory, program, trap
 
-__all__ = ["calls", "trap"]
+__all__ = ["calls", "memory", "program", "trap"]

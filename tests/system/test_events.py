@@ -32,7 +32,6 @@ from jacinth.abi import (
     ZX_RSRC_SYSTEM_CPU_BASE,
     ZX_RSRC_SYSTEM_POWER_BASE,
     ZX_RSRC_SYSTEM_STALL_BASE,
-    ZX_RSRC_SYSTEM_TRACING_BASE,
     ZX_SYSTEM_EVENT_IMMINENT_OUT_OF_MEMORY,
     ZX_SYSTEM_EVENT_MEMORY_PRESSURE_CRITICAL,
     ZX_SYSTEM_EVENT_MEMORY_PRESSURE_NORMAL,
@@ -312,42 +311,18 @@ def test_power(k: Kernel, zx: Any, root: Resource[Kernel]) -> None:
     assert [control(right, command, None) for command in (0, 10)] == [ZX_ERR_INVALID_ARGS] * 2
 
 
-def test_the_trace_needs_its_resource(k: Kernel, zx: Any, root: Resource[Kernel]) -> None:
-    right = root.create_child(ResourceKind.SYSTEM, ZX_RSRC_SYSTEM_TRACING_BASE, 1).raw
-    wrong = root.create_child(ResourceKind.SYSTEM, ZX_RSRC_SYSTEM_CPU_BASE, 1).raw
-    for handle, status in (
-        (0, ZX_ERR_BAD_HANDLE),
-        (k.host.process, ZX_ERR_WRONG_TYPE),
-        (wrong, ZX_ERR_OUT_OF_RANGE),
-        (right, ZX_ERR_NOT_SUPPORTED),
-    ):
-        assert zx.zx_ktrace_read(handle, 0, 64)[0] == status
-        assert zx.zx_ktrace_control(handle, 1, 0, None)[0] == status
-
-
 @shows("zx_system_mexec", "ZX_ERR_NOT_SUPPORTED")
 @shows("zx_system_mexec_payload_get", "ZX_ERR_NOT_SUPPORTED")
-@shows("zx_ktrace_read", "ZX_ERR_NOT_SUPPORTED")
-@shows("zx_ktrace_control", "ZX_ERR_NOT_SUPPORTED")
 @shows("zx_mtrace_control", "ZX_ERR_NOT_SUPPORTED")
-@shows("zx_sampler_create", "ZX_ERR_NOT_SUPPORTED")
 def test_what_only_kernels_for_debugging_do(k: Kernel, zx: Any) -> None:
     root = k.host.root_resource
     assert zx.zx_system_mexec(root, 0, 0) == ZX_ERR_NOT_SUPPORTED
     assert zx.zx_system_mexec_payload_get(root, 64)[0] == ZX_ERR_NOT_SUPPORTED
-    assert zx.zx_ktrace_read(root, 0, 64)[0] == ZX_ERR_NOT_SUPPORTED
-    assert zx.zx_ktrace_control(root, 1, 0, None)[0] == ZX_ERR_NOT_SUPPORTED
     assert zx.zx_mtrace_control(root, 0, 0, 0, b"")[0] == ZX_ERR_NOT_SUPPORTED
-    assert zx.zx_sampler_create(root, 0, None)[0] == ZX_ERR_NOT_SUPPORTED
 
 
-@shows("zx_sampler_start", "ZX_ERR_NOT_SUPPORTED")
-@shows("zx_sampler_stop", "ZX_ERR_NOT_SUPPORTED")
-@shows("zx_sampler_read", "ZX_ERR_NOT_SUPPORTED")
 @shows("zx_system_set_processor_power_state", "ZX_ERR_WRONG_TYPE")
-def test_nothing_samples(k: Kernel, zx: Any) -> None:
-    assert zx.zx_sampler_start(0) == zx.zx_sampler_stop(0) == ZX_ERR_NOT_SUPPORTED
-    assert zx.zx_sampler_read(0, 64)[0] == ZX_ERR_NOT_SUPPORTED
+def test_a_process_is_no_power_domain(k: Kernel, zx: Any) -> None:
     assert zx.zx_system_set_processor_power_state(k.host.process, bytes(64)) == ZX_ERR_WRONG_TYPE
 
 

@@ -15,6 +15,7 @@ from jacinth.tools import syscalls_table
 from jacinth.tools.cc import compile_program
 from jacinth.version import __version__
 from tests.examples.test_examples import needs_compiler
+from tests.system import fxt_reader
 
 PROGRAMS = {
     "crash": """
@@ -142,7 +143,8 @@ def test_a_program_of_this_host() -> None:
 @pytest.mark.parametrize(
     "options",
     [("--memory", "3"), ("--memory", "lots"), ("--memory", "-1"), ("--timeout", "0"), ("--timeout", "x"), ("--timeout", "nan"),
-     ("--seed", "x"), ("--engine", "steam"), ("--env", "novalue"), ("--trace-to", "/no/such/place"), ("--nonsense",)],
+     ("--seed", "x"), ("--engine", "steam"), ("--env", "novalue"), ("--trace-to", "/no/such/place"),
+     ("--ktrace", "/no/such/place"), ("--nonsense",)],
 )  # fmt: skip
 def test_absurd_options_are_one_error_and_status_2(options: tuple[str, ...]) -> None:
     done = jacinth("run", *options, "/bin/true")
@@ -260,6 +262,36 @@ def test_two_traces_with_one_seed_are_the_same(programs: Path) -> None:
     run = ("run", "--trace", "--seed", "5", "--virtual-time", programs / "streams")
     first, second = jacinth(*run), jacinth(*run)
     assert first.stderr == second.stderr and "zx_" in first.stderr
+
+
+@needs_compiler
+def test_the_kernels_trace_goes_to_a_file_however_the_program_ends(programs: Path, tmp_path: Path) -> None:
+    traces = []
+    for name, status in (("streams", 0), ("crash", 139), ("streams", 0)):
+        file = tmp_path / f"{len(traces)}.fxt"
+        done = jacinth("run", "--seed", 5, "--virtual-time", "--ktrace", file, programs / name)
+        assert done.returncode == status
+        traces.append(file.read_bytes())
+        trace = fxt_reader.read(traces[-1])
+        fxt_reader.check_durations(trace)
+        assert {b"host", name.encode(), b"initial-thread"} <= set(trace.names().values())
+        assert trace.events("kernel:syscall", "socket_write") and trace.of(fxt_reader.ContextSwitch)
+    assert traces[0] == traces[2]
+
+
+@needs_compiler
+def test_a_long_trace_is_whole(tmp_path: Path) -> None:
+    source = tmp_path / "long.c"
+    source.write_text(
+        "#include <zircon/syscalls.h>\nint main(void) { for (int i = 0; i < 300000; i++) zx_handle_close(0); return 0; }"
+    )
+    compile_program([source], tmp_path / "long", [])
+    file = tmp_path / "long.fxt"
+    assert jacinth("run", "--ktrace", file, tmp_path / "long").returncode == 0
+    trace = file.read_bytes()
+    assert len(trace) > (1 << 24)
+    calls = fxt_reader.read(trace).events("kernel:syscall", "handle_close")
+    assert len(calls) >= 600_000
 
 
 # The other commands

@@ -24,6 +24,7 @@ from jacinth.abi import (
     ZxError,
 )
 from jacinth.kernel.object import PeeredDispatcher
+from jacinth.kernel.probe import MessageStep
 from jacinth.kernel.wait import Waiter
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class ChannelDispatcher(PeeredDispatcher):
         if len(data) > max_bytes or len(handles) > max_handles:
             raise ZxError(Status.BUFFER_TOO_SMALL)
         self._pop()
+        if self.kernel.probes:
+            self._tell(message, MessageStep.READ)
         return message
 
     def sizes(self) -> tuple[int, int]:
@@ -111,12 +114,19 @@ class ChannelDispatcher(PeeredDispatcher):
         if peer is None:
             close_handles(handles)
             raise ZxError(Status.PEER_CLOSED)
+        message = data, handles
+        if self.kernel.probes:
+            self._tell(message, MessageStep.WRITE)
         if peer._callers:
             caller = peer._callers.get(int.from_bytes(data[:TXID_SIZE], "little"))
             if caller is not None and caller.complete():
-                caller.reply = data, handles
+                caller.reply = message
                 return
-        peer._receive((data, handles))
+        peer._receive(message)
+
+    def _tell(self, message: Message, step: MessageStep) -> None:
+        for probe in self.kernel.probes:
+            probe.on_message(self, message, step)
 
     def _receive(self, message: Message) -> None:
         self.messages.append(message)
@@ -142,7 +152,10 @@ class ChannelDispatcher(PeeredDispatcher):
                 break
         caller = self._callers[txid] = _Caller(deadline)
         try:
-            peer._receive((txid.to_bytes(TXID_SIZE, "little") + data[TXID_SIZE:], handles))
+            request = txid.to_bytes(TXID_SIZE, "little") + data[TXID_SIZE:], handles
+            if self.kernel.probes:
+                self._tell(request, MessageStep.CALL)
+            peer._receive(request)
             status = await caller
         except BaseException:
             if caller.reply is not None:  # it came, but the thread was killed before it could take it
@@ -152,6 +165,8 @@ class ChannelDispatcher(PeeredDispatcher):
             self._callers.pop(txid, None)
         if caller.reply is None:
             raise ZxError(status)
+        if self.kernel.probes:
+            self._tell(caller.reply, MessageStep.REPLY)
         return caller.reply
 
     def _end_calls(self, status: Status) -> None:
