@@ -133,8 +133,17 @@ class Engine(Protocol):
     def start(self, cpu: int, context: Context) -> None:
         """Hand a context to an idle CPU with a fresh budget. It runs within wait()."""
 
-    def wait(self, trap: Trap) -> None:
-        """Run until the trap answers None for some CPU."""
+    def wait(self, trap: Trap, timeout: int | None = None) -> None:
+        """Run until the trap answers None for some CPU, or, with several of them, *timeout* ns. The others run on.
+
+        The trap may start contexts on idle CPUs.
+        """
+
+    def stop(self, cpu: int) -> None:
+        """Take the context off another CPU than the one that the trap is for, at a boundary as after Preempted."""
+
+    def recall(self) -> None:
+        """Take the contexts off all CPUs, at a boundary as after Preempted."""
 
     def kick(self) -> None:
         """Make wait() deliver Preempted soon. May be called from a signal handler."""

@@ -38,7 +38,6 @@ extern __attribute__((visibility("hidden"))) const unsigned char stub_futex_site
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449
 #endif
-#define MAX_WAITED 64
 #define BIRTH_NS 5000000000LL
 
 static unsigned xsave_size; /* bytes; a multiple of 8 */
@@ -142,7 +141,8 @@ typedef struct {
 	volatile unsigned char *slots;
 	pid_t tids[MAX_CPUS];
 	int kicked[MAX_CPUS]; /* a kick is under way; there is never a second one */
-	unsigned sequence;
+	unsigned sequence;   /* of scripts */
+	unsigned unanswered; /* of them */
 } Stub;
 
 static void fill_control(Stub *stub, PyObject *affinity) {
@@ -337,34 +337,17 @@ static PyObject *Stub_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
 	return NULL;
 }
 
-PyDoc_STRVAR(order_doc,
-	"order(script, spins)\n\nHave the process make system calls: *script* has 56 bytes for each, number and six arguments. Answers\n"
-	"whether all went well; None where the process has ended.");
-
-static PyObject *Stub_order(Stub *stub, PyObject *args) {
-	Py_buffer script;
-	int spins;
-	if (!PyArg_ParseTuple(args, "y*i", &script, &spins))
-		return NULL;
-	Py_ssize_t count = script.len / ORDER_SIZE;
-	if (count < 1 || count > MAX_ORDERS || script.len % ORDER_SIZE) {
-		PyBuffer_Release(&script);
-		return PyErr_Format(PyExc_ValueError, "a script has 1 to %d orders of %d bytes", MAX_ORDERS, ORDER_SIZE);
-	}
-	if (stub->killed) {
-		PyBuffer_Release(&script);
-		Py_RETURN_NONE;
-	}
-	memcpy((void *)(stub->control + CTL_SCRIPT), script.buf, script.len);
-	PyBuffer_Release(&script);
-	store32(stub->control + CTL_ORDERS, count);
-	store32(stub->control + CTL_SEQUENCE, ++stub->sequence);
-	futex(stub->control + CTL_SEQUENCE, FUTEX_WAKE, 1, NULL);
-	char answer = 0;
-	for (;;) {
+/* Wait for the servant's answers to all scripts. 1: all went well, 0: something did not, -1: the process has ended. */
+static int settle(Stub *stub, int spins) {
+	int result = 1;
+	while (stub->unanswered) {
+		char answer = 0;
 		ssize_t got = read(stub->reply, &answer, 1);
-		if (got == 1)
-			return PyBool_FromLong(answer == 1);
+		if (got == 1) {
+			stub->unanswered--;
+			result &= answer == 1;
+			continue;
+		}
 		if (got == 0) /* the process has ended */
 			break;
 		if (errno == EINTR || (errno == EAGAIN && spins-- > 0))
@@ -376,8 +359,87 @@ static PyObject *Stub_order(Stub *stub, PyObject *args) {
 		poll(&wait, 1, -1);
 		Py_END_ALLOW_THREADS
 	}
-	stub->killed = 1;
-	Py_RETURN_NONE;
+	if (stub->unanswered)
+		stub->killed = 1;
+	return stub->killed ? -1 : result;
+}
+
+static PyObject *answer_of(int settled) {
+	if (settled < 0)
+		Py_RETURN_NONE;
+	return PyBool_FromLong(settled);
+}
+
+/* Put a script where the servant reads it. More orders than *room* are an error: -1 with an exception. */
+static int write_script(Stub *stub, PyObject *script, Py_ssize_t room) {
+	char *orders;
+	Py_ssize_t size;
+	if (PyBytes_AsStringAndSize(script, &orders, &size) < 0)
+		return -1;
+	if (size < ORDER_SIZE || size > room * ORDER_SIZE || size % ORDER_SIZE) {
+		PyErr_Format(PyExc_ValueError, "a script has 1 to %zd orders of %d bytes", room, ORDER_SIZE);
+		return -1;
+	}
+	memcpy((void *)(stub->control + CTL_SCRIPT), orders, size);
+	store32(stub->control + CTL_ORDERS, size / ORDER_SIZE);
+	return 0;
+}
+
+static void publish_script(Stub *stub) {
+	stub->unanswered++;
+	store32(stub->control + CTL_SEQUENCE, ++stub->sequence);
+}
+
+PyDoc_STRVAR(order_doc,
+	"order(script, spins)\n\nHave the process make system calls: *script* has 56 bytes for each, number and six arguments. Answers\n"
+	"whether all of them, and those of scripts before, went well; None where the process has ended.");
+
+static PyObject *Stub_order(Stub *stub, PyObject *args) {
+	PyObject *script;
+	int spins;
+	if (!PyArg_ParseTuple(args, "Si", &script, &spins))
+		return NULL;
+	int before = settle(stub, spins);
+	if (before < 0 || stub->killed)
+		Py_RETURN_NONE;
+	if (write_script(stub, script, MAX_ORDERS) < 0)
+		return NULL;
+	publish_script(stub);
+	futex(stub->control + CTL_SEQUENCE, FUTEX_WAKE, 1, NULL);
+	int after = settle(stub, spins);
+	return answer_of(after < 0 ? after : before & after);
+}
+
+PyDoc_STRVAR(prepare_doc,
+	"prepare(cpu, script, spins)\n\nHave the process make the system calls of a script as soon as the CPU's thread goes on with GO_SERVE.\n"
+	"Answers as `order`, of scripts before.");
+
+static PyObject *Stub_prepare(Stub *stub, PyObject *args) {
+	PyObject *script;
+	int cpu, spins;
+	if (!PyArg_ParseTuple(args, "iSi", &cpu, &script, &spins))
+		return NULL;
+	if (cpu < 0 || cpu >= stub->cpus)
+		return PyErr_Format(PyExc_ValueError, "there is no CPU %d", cpu);
+	int before = settle(stub, spins);
+	if (before < 0 || stub->killed)
+		Py_RETURN_NONE;
+	if (write_script(stub, script, MAX_ORDERS - 2) < 0)
+		return NULL;
+	/* Behind it: tell the thread, and wake it. */
+	unsigned count = load32(stub->control + CTL_ORDERS);
+	unsigned long served = SLOTS + cpu * SLOT_SIZE + SERVED;
+	unsigned then = stub->sequence + 1;
+	store32(stub->slots + cpu * SLOT_SIZE + SERVED_THEN, then);
+	unsigned long *order = (unsigned long *)(stub->control + CTL_SCRIPT + count * ORDER_SIZE);
+	const unsigned long last[] = {
+		ORDER_STORE, served, then, 0, 0, 0, 0,
+		SYS_futex, served, FUTEX_WAKE, 1, 0, 0, 0,
+	};
+	memcpy(order, last, sizeof last);
+	store32(stub->control + CTL_ORDERS, count + 2);
+	publish_script(stub);
+	return answer_of(before);
 }
 
 PyDoc_STRVAR(slot_doc, "slot(cpu)\n\nThe memory shared with the CPU's thread, as a memoryview.");
@@ -389,27 +451,6 @@ static PyObject *Stub_slot(Stub *stub, PyObject *args) {
 	if (cpu < 0 || cpu >= stub->cpus || !stub->slots)
 		return PyErr_Format(PyExc_ValueError, "there is no CPU %d", cpu);
 	return PyMemoryView_FromMemory((char *)stub->slots + cpu * SLOT_SIZE, SLOT_SIZE, PyBUF_WRITE);
-}
-
-PyDoc_STRVAR(go_doc, "go(cpu, command)\n\nLet the CPU's thread go on.");
-
-static void let_go(Stub *stub, int cpu, unsigned command) {
-	volatile unsigned char *slot = stub->slots + cpu * SLOT_SIZE;
-	stub->kicked[cpu] = 0;
-	store32(slot + COMMAND, command);
-	store32(slot + TURN, TURN_GUEST);
-	if (load32(slot + GUEST_SLEEPS))
-		futex(slot + TURN, FUTEX_WAKE, 1, NULL);
-}
-
-static PyObject *Stub_go(Stub *stub, PyObject *const *args, Py_ssize_t count) {
-	if (count != 2)
-		return PyErr_Format(PyExc_TypeError, "go takes a CPU and a command");
-	long cpu = PyLong_AsLong(args[0]), command = PyLong_AsLong(args[1]);
-	if (cpu < 0 || cpu >= stub->cpus || !stub->slots || PyErr_Occurred())
-		return PyErr_Format(PyExc_ValueError, "no such CPU");
-	let_go(stub, cpu, command);
-	Py_RETURN_NONE;
 }
 
 PyDoc_STRVAR(kick_doc, "kick(cpu)\n\nHave the CPU's thread come back soon, unless it has been asked to already.");
@@ -443,8 +484,8 @@ static PyObject *Stub_get_pid(Stub *stub, void *unused) { return PyLong_FromLong
 
 static PyMethodDef Stub_methods[] = {
 	{"order", (PyCFunction)Stub_order, METH_VARARGS, order_doc},
+	{"prepare", (PyCFunction)Stub_prepare, METH_VARARGS, prepare_doc},
 	{"slot", (PyCFunction)Stub_slot, METH_VARARGS, slot_doc},
-	{"go", (PyCFunction)(void (*)(void))Stub_go, METH_FASTCALL, go_doc},
 	{"kick", (PyCFunction)Stub_kick, METH_VARARGS, kick_doc},
 	{"kill", (PyCFunction)Stub_kill, METH_NOARGS, kill_doc},
 	{NULL, NULL, 0, NULL},
@@ -467,85 +508,238 @@ static PyTypeObject Stub_type = {
 	.tp_new = Stub_new,
 };
 
-/* ---- Waiting ------------------------------------------------------------------------------------------------------------ */
+/* ---- The CPUs ----------------------------------------------------------------------------------------------------------- */
 
-static int posted(volatile unsigned char *const *slots, int count) {
-	for (int i = 0; i < count; i++)
-		if (load32(slots[i] + TURN) == TURN_KERNEL)
-			return i;
+typedef struct {
+	PyObject_HEAD
+	int count;
+	int next;               /* where to look first, so that none is overlooked for long */
+	Stub *stubs[MAX_CPUS];  /* in which process each CPU's guest runs; NULL where it is idle */
+	Stub *last[MAX_CPUS];   /* in which it ran last */
+} Cpus;
+
+static volatile unsigned char *slot_of(Cpus *cpus, int cpu) { return cpus->stubs[cpu]->slots + cpu * SLOT_SIZE; }
+
+/* A CPU that has come back, or -1. */
+static int posted(Cpus *cpus) {
+	for (int i = 0, cpu = cpus->next; i < cpus->count; i++, cpu = cpu + 1 == cpus->count ? 0 : cpu + 1)
+		if (cpus->stubs[cpu] && load32(slot_of(cpus, cpu) + TURN) == TURN_KERNEL) {
+			cpus->next = cpu + 1 == cpus->count ? 0 : cpu + 1;
+			return cpu;
+		}
 	return -1;
 }
 
-/* Sleep until one of the slots is posted, a signal comes or the time is over. */
-static void sleep_on(volatile unsigned char *const *slots, int count, long long timeout_ns) {
-	if (count == 1) {
+/* Sleep until one of the CPUs comes back, a signal comes or the time is over. */
+static void sleep_for(Cpus *cpus, long long timeout_ns) {
+	struct futex_waitv waits[MAX_CPUS] = {0};
+	int running = 0;
+	for (int cpu = 0; cpu < cpus->count; cpu++)
+		if (cpus->stubs[cpu]) {
+			waits[running].uaddr = (unsigned long)(slot_of(cpus, cpu) + TURN);
+			waits[running].val = TURN_GUEST;
+			waits[running++].flags = FUTEX_32;
+		}
+	Py_BEGIN_ALLOW_THREADS
+	if (running == 1) {
 		struct timespec timeout = timespec_of(timeout_ns);
-		futex(slots[0] + TURN, FUTEX_WAIT, TURN_GUEST, &timeout);
-		return;
+		futex((volatile unsigned char *)(unsigned long)waits[0].uaddr, FUTEX_WAIT, TURN_GUEST, &timeout);
+	} else {
+		struct timespec deadline = timespec_of(now_ns() + timeout_ns);
+		syscall(SYS_futex_waitv, waits, running, 0, &deadline, CLOCK_MONOTONIC);
 	}
-	struct futex_waitv waits[MAX_WAITED] = {0};
-	for (int i = 0; i < count; i++) {
-		waits[i].uaddr = (unsigned long)(slots[i] + TURN);
-		waits[i].val = TURN_GUEST;
-		waits[i].flags = FUTEX_32;
+	Py_END_ALLOW_THREADS
+}
+
+static void set_sleeping(Cpus *cpus, unsigned value) {
+	for (int cpu = 0; cpu < cpus->count; cpu++)
+		if (cpus->stubs[cpu])
+			store32(slot_of(cpus, cpu) + KERNEL_SLEEPS, value);
+}
+
+/* The CPU has come back, and is idle from now on. Answers why. */
+static long take_back(Cpus *cpus, int cpu) {
+	volatile unsigned char *slot = slot_of(cpus, cpu);
+	unsigned kind = load32(slot + KIND);
+	if (kind == KIND_CALL && load32(slot + STEPPED)) {
+		store32(slot + STEPPED, 0);
+		kind = KIND_STEPPED_CALL;
 	}
-	struct timespec deadline = timespec_of(now_ns() + timeout_ns);
-	syscall(SYS_futex_waitv, waits, count, 0, &deadline, CLOCK_MONOTONIC);
+	Py_CLEAR(cpus->stubs[cpu]);
+	return kind & 0xff;
+}
+
+/* The answer of `wait` and `resume`; NULL with an exception. */
+static PyObject *await_any(Cpus *cpus, long spins, long long deadline) {
+	int cpu = posted(cpus);
+	if (cpu < 0) {
+		long long left = deadline - now_ns();
+		while (cpu < 0 && left > 0 && spins-- > 0) {
+			_mm_pause();
+			cpu = posted(cpus);
+		}
+		if (cpu < 0) {
+			set_sleeping(cpus, 1);
+			cpu = posted(cpus);
+			if (cpu < 0 && left > 0) {
+				sleep_for(cpus, left);
+				cpu = posted(cpus);
+			}
+			set_sleeping(cpus, 0);
+			if (PyErr_CheckSignals())
+				return NULL;
+			if (cpu < 0) {
+				for (int i = 0; i < cpus->count; i++)
+					if (cpus->stubs[i] && has_ended(cpus->stubs[i]))
+						return PyLong_FromLong(-2);
+				return PyLong_FromLong(-1);
+			}
+		}
+	}
+	return PyLong_FromLong(cpu | take_back(cpus, cpu) << 8);
+}
+
+static void let_go(Cpus *cpus, int cpu, Stub *stub, unsigned command, unsigned spins) {
+	volatile unsigned char *slot = stub->slots + cpu * SLOT_SIZE;
+	Py_INCREF(stub);
+	Py_XSETREF(cpus->stubs[cpu], stub);
+	stub->kicked[cpu] = 0;
+	store32(slot + KICKED, 0);
+	store32(slot + SPINS, spins);
+	store32(slot + COMMAND, command);
+	store32(slot + TURN, TURN_GUEST);
+	if (load32(slot + GUEST_SLEEPS))
+		futex(slot + TURN, FUTEX_WAKE, 1, NULL);
+	Stub *last = cpus->last[cpu];
+	if (last != stub) {
+		if (last) /* it may spin yet, where this one is to run */
+			store32(last->slots + cpu * SLOT_SIZE + SPINS, 0);
+		Py_INCREF(stub);
+		Py_XSETREF(cpus->last[cpu], stub);
+	}
+}
+
+/* The arguments stub, cpu, command, guest_spins; -1 with an exception. */
+static int take_go(Cpus *cpus, PyObject *const *args) {
+	long cpu = PyLong_AsLong(args[1]), command = PyLong_AsLong(args[2]), spins = PyLong_AsLong(args[3]);
+	if (PyErr_Occurred())
+		return -1;
+	if (!PyObject_TypeCheck(args[0], &Stub_type) || cpu < 0 || cpu >= cpus->count || cpu >= ((Stub *)args[0])->cpus) {
+		PyErr_SetString(PyExc_ValueError, "no such stub, or CPU");
+		return -1;
+	}
+	let_go(cpus, cpu, (Stub *)args[0], command, spins);
+	return 0;
+}
+
+PyDoc_STRVAR(go_doc, "go(stub, cpu, command, guest_spins)\n\nLet the CPU's thread in the process *stub* go on.");
+
+static PyObject *Cpus_go(Cpus *cpus, PyObject *const *args, Py_ssize_t count) {
+	if (count != 4)
+		return PyErr_Format(PyExc_TypeError, "go takes 4 arguments");
+	if (take_go(cpus, args) < 0)
+		return NULL;
+	Py_RETURN_NONE;
 }
 
 PyDoc_STRVAR(wait_doc,
-	"wait(cpus, spins, deadline)\n\nWait until one of *cpus*, a list of (stub, cpu), has come back: its index. -1 at *deadline*, in ns of\n"
-	"the monotonic clock, or where Python has handled a signal; -2 where one of the processes has ended. It looks *spins* times\n"
-	"before it sleeps.");
+	"wait(spins, deadline)\n\nWait until one of the CPUs that run has come back, and is idle then: its number, and in the next byte why, a\n"
+	"KIND_*. -1 at *deadline*, in ns of the monotonic clock, or where Python has handled a signal; -2 where one of the processes has\n"
+	"ended. It looks *spins* times before it sleeps.");
 
-static PyObject *wait_for(PyObject *self, PyObject *const *args, Py_ssize_t nargs) {
-	volatile unsigned char *slots[MAX_WAITED];
-	if (nargs != 3 || !PyList_Check(args[0]))
-		return PyErr_Format(PyExc_TypeError, "wait takes a list, spins and a deadline");
-	int count = PyList_GET_SIZE(args[0]);
-	long spins = PyLong_AsLong(args[1]);
-	long long deadline = PyLong_AsLongLong(args[2]);
+static PyObject *Cpus_wait(Cpus *cpus, PyObject *const *args, Py_ssize_t count) {
+	if (count != 2)
+		return PyErr_Format(PyExc_TypeError, "wait takes 2 arguments");
+	long spins = PyLong_AsLong(args[0]);
+	long long deadline = PyLong_AsLongLong(args[1]);
 	if (PyErr_Occurred())
 		return NULL;
-	if (count < 1 || count > MAX_WAITED)
-		return PyErr_Format(PyExc_ValueError, "1 to %d CPUs can be waited for", MAX_WAITED);
-	for (int i = 0; i < count; i++) {
-		PyObject *pair = PyList_GET_ITEM(args[0], i);
-		if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2 || !PyObject_TypeCheck(PyTuple_GET_ITEM(pair, 0), &Stub_type))
-			return PyErr_Format(PyExc_TypeError, "a CPU is a stub and a number");
-		Stub *stub = (Stub *)PyTuple_GET_ITEM(pair, 0);
-		long cpu = PyLong_AsLong(PyTuple_GET_ITEM(pair, 1));
-		if (cpu < 0 || cpu >= stub->cpus || !stub->slots)
-			return PyErr_Format(PyExc_ValueError, "no such CPU");
-		slots[i] = stub->slots + cpu * SLOT_SIZE;
-	}
-	int found = posted(slots, count);
-	long long left = found < 0 ? deadline - now_ns() : 0;
-	while (found < 0 && left > 0 && spins-- > 0) {
-		_mm_pause();
-		found = posted(slots, count);
-	}
-	if (found < 0) {
-		for (int i = 0; i < count; i++)
-			store32(slots[i] + KERNEL_SLEEPS, 1);
-		found = posted(slots, count);
-		if (found < 0 && left > 0) {
-			Py_BEGIN_ALLOW_THREADS
-			sleep_on(slots, count, left);
-			Py_END_ALLOW_THREADS
-			found = posted(slots, count);
-		}
-		for (int i = 0; i < count; i++)
-			store32(slots[i] + KERNEL_SLEEPS, 0);
-		if (PyErr_CheckSignals())
-			return NULL;
-		if (found < 0)
-			for (int i = 0; i < count; i++)
-				if (has_ended((Stub *)PyTuple_GET_ITEM(PyList_GET_ITEM(args[0], i), 0)))
-					return PyLong_FromLong(-2);
-	}
-	return PyLong_FromLong(found);
+	return await_any(cpus, spins, deadline);
 }
+
+PyDoc_STRVAR(resume_doc,
+	"resume(stub, cpu, command, guest_spins, spins, deadline)\n\nBoth; but where the deadline has come, -3, and the CPU stays idle.");
+
+static PyObject *Cpus_resume(Cpus *cpus, PyObject *const *args, Py_ssize_t count) {
+	if (count != 6)
+		return PyErr_Format(PyExc_TypeError, "resume takes 6 arguments");
+	long spins = PyLong_AsLong(args[4]);
+	long long deadline = PyLong_AsLongLong(args[5]);
+	if (PyErr_Occurred())
+		return NULL;
+	if (now_ns() >= deadline)
+		return PyLong_FromLong(-3);
+	if (take_go(cpus, args) < 0)
+		return NULL;
+	return await_any(cpus, spins, deadline);
+}
+
+static void forget_stub(Cpus *cpus, int cpu) {
+	Py_CLEAR(cpus->stubs[cpu]);
+	Py_CLEAR(cpus->last[cpu]);
+}
+
+PyDoc_STRVAR(idle_doc, "idle(cpu)\n\nThe CPU does not run any more: its process was killed.");
+
+static PyObject *Cpus_idle(Cpus *cpus, PyObject *args) {
+	int cpu;
+	if (!PyArg_ParseTuple(args, "i", &cpu))
+		return NULL;
+	if (cpu < 0 || cpu >= cpus->count)
+		return PyErr_Format(PyExc_ValueError, "there is no CPU %d", cpu);
+	forget_stub(cpus, cpu);
+	Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(back_doc, "back(cpu)\n\nWhether the CPU is idle, or has come back; if so it is idle now, and the answer is why: a KIND_*. Else None.");
+
+static PyObject *Cpus_back(Cpus *cpus, PyObject *args) {
+	int cpu;
+	if (!PyArg_ParseTuple(args, "i", &cpu))
+		return NULL;
+	if (cpu < 0 || cpu >= cpus->count || !cpus->stubs[cpu])
+		return PyErr_Format(PyExc_ValueError, "CPU %d does not run", cpu);
+	if (load32(slot_of(cpus, cpu) + TURN) != TURN_KERNEL)
+		Py_RETURN_NONE;
+	return PyLong_FromLong(take_back(cpus, cpu));
+}
+
+static PyObject *Cpus_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+	int count;
+	if (!PyArg_ParseTuple(args, "i", &count))
+		return NULL;
+	if (count < 1 || count > MAX_CPUS)
+		return PyErr_Format(PyExc_ValueError, "there can be 1 to %d CPUs", MAX_CPUS);
+	Cpus *cpus = (Cpus *)type->tp_alloc(type, 0);
+	if (cpus)
+		cpus->count = count;
+	return (PyObject *)cpus;
+}
+
+static void Cpus_dealloc(Cpus *cpus) {
+	for (int cpu = 0; cpu < cpus->count; cpu++)
+		forget_stub(cpus, cpu);
+	Py_TYPE(cpus)->tp_free(cpus);
+}
+
+static PyMethodDef Cpus_methods[] = {
+	{"go", (PyCFunction)(void (*)(void))Cpus_go, METH_FASTCALL, go_doc},
+	{"wait", (PyCFunction)(void (*)(void))Cpus_wait, METH_FASTCALL, wait_doc},
+	{"resume", (PyCFunction)(void (*)(void))Cpus_resume, METH_FASTCALL, resume_doc},
+	{"idle", (PyCFunction)Cpus_idle, METH_VARARGS, idle_doc},
+	{"back", (PyCFunction)Cpus_back, METH_VARARGS, back_doc},
+	{NULL, NULL, 0, NULL},
+};
+
+static PyTypeObject Cpus_type = {
+	PyVarObject_HEAD_INIT(NULL, 0).tp_name = "jacinth.machine.native._native.Cpus",
+	.tp_basicsize = sizeof(Cpus),
+	.tp_dealloc = (destructor)Cpus_dealloc,
+	.tp_flags = Py_TPFLAGS_DEFAULT,
+	.tp_doc = "Cpus(count)\n\nWhich CPUs run, and where.",
+	.tp_methods = Cpus_methods,
+	.tp_new = Cpus_new,
+};
 
 PyDoc_STRVAR(tsc_doc, "The host's time stamp counter.");
 
@@ -580,7 +774,6 @@ static PyObject *tsc_mult(PyObject *self, PyObject *unused) {
 
 static PyMethodDef functions[] = {
 	{"make_image", make_image, METH_NOARGS, make_image_doc},
-	{"wait", (PyCFunction)(void (*)(void))wait_for, METH_FASTCALL, wait_doc},
 	{"tsc", tsc, METH_NOARGS, tsc_doc},
 	{"tsc_mult", tsc_mult, METH_NOARGS, tsc_mult_doc},
 	{NULL, NULL, 0, NULL},
@@ -606,7 +799,7 @@ static int supported(void) {
 }
 
 PyMODINIT_FUNC PyInit__native(void) {
-	if (PyType_Ready(&Stub_type) < 0)
+	if (PyType_Ready(&Stub_type) < 0 || PyType_Ready(&Cpus_type) < 0)
 		return NULL;
 	PyObject *module = PyModule_Create(&definition);
 	if (!module)
@@ -618,12 +811,11 @@ PyMODINIT_FUNC PyInit__native(void) {
 		{"SUPPORTED", supported()}, {"XSAVE_SIZE", xsave_size}, {"MAX_CPUS", MAX_CPUS},
 		{"ENTRY", IN_STUB(stub_entry)}, {"STUB", STUB}, {"STUB_END", IN_STUB(stub_image_end)}, {"GUEST_BASE", GUEST_BASE},
 		{"GUEST_END", GUEST_END}, {"FD_MEMORY", FD_MEMORY}, {"FD_MEMORY_READ", FD_MEMORY_READ}, {"MAX_ORDERS", MAX_ORDERS},
-		{"GO_RETURN", GO_RETURN}, {"GO_LOAD", GO_LOAD}, {"SPINS", SPINS}, {"KIND", KIND}, {"KIND_CALL", KIND_CALL},
+		{"GO_RETURN", GO_RETURN}, {"GO_LOAD", GO_LOAD}, {"GO_SERVE", GO_SERVE}, {"KIND", KIND}, {"KIND_CALL", KIND_CALL}, {"KIND_STEPPED_CALL", KIND_STEPPED_CALL},
 		{"KIND_SIGNAL", KIND_SIGNAL}, {"KIND_KICK", KIND_KICK}, {"SIGNAL", SIGNAL}, {"STEPPED", STEPPED},
 		{"FS_BASE", FS_BASE}, {"REGS", REGS}, {"REGS_END", REGS + REGS_END}, {"XSAVE", XSAVE}, {"KICK_SIGNAL", KICK_SIGNAL},
 	};
-	Py_INCREF(&Stub_type);
-	if (PyModule_AddObject(module, "Stub", (PyObject *)&Stub_type) < 0)
+	if (PyModule_AddType(module, &Stub_type) < 0 || PyModule_AddType(module, &Cpus_type) < 0)
 		goto failed;
 	for (size_t i = 0; i < sizeof constants / sizeof constants[0]; i++)
 		if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value) < 0)

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from jacinth.machine.interface import PAGE_SIZE, READ, UNIFIED_SPLIT, WRITE
-from jacinth.machine.memory import OutOfMemory
 from jacinth.machine.native import _native
 
 if TYPE_CHECKING:
@@ -40,8 +39,9 @@ _ORDER_SPINS: Final = 200
 class View:
     """A stub process, once something runs in it, and what it has mapped: page -> entry of the table."""
 
-    def __init__(self, engine: NativeEngine, parts: tuple[PageTable, ...]) -> None:
+    def __init__(self, engine: NativeEngine, space: Space, parts: tuple[PageTable, ...]) -> None:
         self.engine = engine
+        self.space = space
         self.parts = parts
         self.stub: _native.Stub | None = None
         self.slots: list[Slot] = []
@@ -76,48 +76,57 @@ class View:
             return parts[0].entries.get(page, 0)
         return parts[page >= _SPLIT_PAGE].entries.get(page, 0)
 
-    def fill(self, address: int, access: int) -> bool:
-        """After a fault: map the page, and those behind it that are there. Answers whether that makes a difference."""
+    def has(self, address: int, access: int) -> bool:
+        """Whether the tables allow *access* to an address: a fault there needs nothing but a mapping."""
+        return not access & ~self.entry(address >> 12)
+
+    def prepare(self, cpu: int, address: int, access: int) -> bool:
+        """After a fault, when the CPU's thread is about to go on: have the page mapped, and those behind it that are there, if
+        GO_SERVE is how it does. Answers whether that is needed.
+        """
         page = address >> 12
         entry = self.entry(page)
-        if access & ~entry or not _BASE_PAGE <= page < _END_PAGE:
+        if access & ~entry or self.stub is None:
             return False
         entries, present = self.table(page).entries, self.present
-        if present.get(page) == entry:
-            return True  # another CPU's fault was faster
         filled = {page: entry}
         for following in range(page + 1, page + _FAULT_AROUND):
             entry = entries.get(following, 0)
             if not entry & READ or following in present:
                 break
             filled[following] = entry
-        self._map(filled)
+        script = b"".join(self._enter(filled))
+        if self.stub.prepare(cpu, script, _ORDER_SPINS) is False:
+            self._start_over()
+            return False
         return True
 
-    def _map(self, filled: dict[int, int]) -> None:
-        """Map pages, in their order: OutOfMemory."""
+    def _enter(self, filled: dict[int, int]) -> list[bytes]:
+        """Enter pages as mapped, in their order. The orders for that."""
         runs: list[list[int]] = []  # first page, its entry, pages
         for page, entry in filled.items():
             if runs:
                 first, first_entry, count = runs[-1]
-                if page == first + count and entry == first_entry + (count << 3) and count < 1 << 20:
+                if page == first + count and entry == first_entry + (count << 3):
                     runs[-1][2] += 1
                     continue
             runs.append([page, entry, 1])
         if self._mappings + len(runs) > _MAPPINGS:
-            self.present.clear()
-            self._mappings = 0
-            self._order([_unmap(_BASE_PAGE, _END_PAGE - _BASE_PAGE)])
+            self._start_over()
         self._mappings += len(runs)
         self.present.update(filled)
-        if not self._order([_show(page, entry, count) for page, entry, count in runs]):
-            for page in filled:
-                self.present.pop(page, None)
-            raise OutOfMemory("Linux has no memory for a mapping")
+        return [_show(page, entry, count) for page, entry, count in runs]
+
+    def _start_over(self) -> None:
+        """Have nothing mapped: too many mappings, or Linux has failed to make one."""
+        self.present.clear()
+        self._mappings = 0
+        self._order([_unmap(_BASE_PAGE, _END_PAGE - _BASE_PAGE)])
 
     def show(self, pages: Iterable[int]) -> None:
-        """The table has other entries for these, which the process shows: show the new ones. OutOfMemory."""
-        self._map({page: self.entry(page) for page in pages})
+        """The table has other entries for these, which the process shows: show the new ones."""
+        if not self._order(self._enter({page: self.entry(page) for page in pages})):
+            self._start_over()
 
     def forget(self, first: int, pages: int) -> None:
         """Have nothing mapped in a range of pages."""
@@ -185,7 +194,7 @@ class PageTable:
         self._engine = engine
         self.entries: dict[int, int] = {}
         self.views: list[View] = []
-        self.view = View(engine, (self,))
+        self.view = View(engine, self, (self,))
         self.views.append(self.view)
 
     def map(self, address: int, frames: Sequence[int], access: int) -> None:
@@ -242,7 +251,7 @@ class UnifiedView:
     """See interface.Engine.unified."""
 
     def __init__(self, engine: NativeEngine, lower: PageTable, upper: PageTable) -> None:
-        self.view = View(engine, (lower, upper))
+        self.view = View(engine, self, (lower, upper))
         lower.views.append(self.view)
         upper.views.append(self.view)
 

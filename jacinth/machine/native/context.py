@@ -12,6 +12,7 @@ from jacinth.machine.native.aspace import PageTable, Space, UnifiedView
 from jacinth.machine.x86_64 import DebugRegs, Dr6, FpRegs, GeneralRegs, RegisterBlock, Rflags, x87_tags
 
 if TYPE_CHECKING:
+    from jacinth.machine.exit import Exit
     from jacinth.machine.native.engine import NativeEngine
 
 _MASK: Final = (1 << 64) - 1
@@ -47,17 +48,17 @@ FRESH: Final = _fresh()
 class Slot:
     """What a stub process shares with us for one CPU. All of it is the guest's to damage."""
 
-    __slots__ = ("area", "cpu", "head", "owner", "returns", "words")
+    __slots__ = ("area", "head", "owner", "returns", "space", "stub", "words")
 
-    def __init__(self, stub: _native.Stub, cpu: int, spins: int) -> None:
+    def __init__(self, space: Space, stub: _native.Stub, cpu: int) -> None:
         memory = stub.slot(cpu)
-        self.cpu = (stub, cpu)
+        self.space = space
+        self.stub = stub  # whose memory it is
         self.head = memory[: _native.FS_BASE].cast("I")
         self.words = memory[_native.FS_BASE : _native.REGS_END].cast("Q")
         self.area = memory[_native.XSAVE : _native.XSAVE + _native.XSAVE_SIZE]
         self.owner: NativeContext | None = None  # whose registers are there
         self.returns = False  # it has made a call, and no register but that of the result has changed
-        self.head[_native.SPINS // 4] = spins
 
     def leave(self) -> None:
         """The registers of whoever has been here go to itself."""
@@ -70,21 +71,21 @@ class NativeContext:
 
     __slots__ = (
         "_area",
-        "_aspace",
         "_debug",
         "_engine",
         "_own",
         "_own_area",
         "_regs",
-        "cpu",
+        "fault",
         "pending",
         "slot",
+        "space",
         "step_pending",
     )
 
     def __init__(self, engine: NativeEngine, aspace: Space) -> None:
         self._engine = engine
-        self._aspace: Space = aspace
+        self.space: Space = aspace
         self._debug = DebugRegs()
         self._own = memoryview(bytearray(WORDS * 8)).cast("Q")
         self._own_area = memoryview(bytearray(FRESH))
@@ -92,9 +93,9 @@ class NativeContext:
         self._area = self._own_area
         self._regs[EFLAGS] = _ON
         self.slot: Slot | None = None
-        self.cpu = -1  # that it runs on
+        self.fault: tuple[int, int] | None = None  # address and access of the fault that it has come back for
         self.step_pending = False  # a single step ended, and the trap has not been told yet
-        self.pending: object = None  # an exit that the trap has not been told of yet
+        self.pending: Exit | None = None  # an exit that the trap has not been told of yet
 
     # The engine's.
 
@@ -122,20 +123,22 @@ class NativeContext:
         if self.slot is not None:
             self.slot.returns = False
 
+    def undo_syscall(self, size: int) -> None:
+        """Let the system call, in *size* bytes of code, be made when the context goes on."""
+        self._touch()
+        self._regs[RIP] = self._regs[RIP] - size & _MASK
+        self.step_pending = False
+
     # The kernel's.
 
     @property
     def aspace(self) -> AddressSpace:
-        return self._aspace
+        return self.space
 
     @aspace.setter
     def aspace(self, value: AddressSpace) -> None:
         assert isinstance(value, PageTable | UnifiedView)
-        self._aspace = value
-
-    @property
-    def space(self) -> Space:
-        return self._aspace
+        self.space = value
 
     def syscall(self) -> tuple[int, int, int, int, int, int, int, int, int, int]:
         r8, r9, r10, r12, r13, rdi, rsi, rdx, rax, rip = _SYSCALL(self._regs)
@@ -226,7 +229,7 @@ class NativeContext:
         words[18:20] = regs[FS:R8]
 
     def restore(self, block: RegisterBlock, aspace: AddressSpace) -> None:
-        self._aspace = aspace  # type: ignore[assignment]  # one of ours
+        self.space = aspace  # type: ignore[assignment]  # one of ours
         self._touch()
         regs, words = self._regs, block.words
         regs[RDI:RBX] = words[0:3]
@@ -240,7 +243,7 @@ class NativeContext:
         regs[FS:R8] = words[18:20]
 
     def jump(self, pc: int, arg1: int, arg2: int, tp: int, abi_reg: int, aspace: AddressSpace) -> None:
-        self._aspace = aspace  # type: ignore[assignment]
+        self.space = aspace  # type: ignore[assignment]
         self._touch()
         regs = self._regs
         regs[R8:EFLAGS] = _ZEROES

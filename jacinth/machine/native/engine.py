@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
 from jacinth.machine.exit import PREEMPTED, SYSCALL, CpuException, Exit, PageFault
 from jacinth.machine.interface import EXECUTE, READ, WRITE, AddressSpace, Context, Trap
@@ -21,33 +22,42 @@ from jacinth.machine.native.aspace import PageTable, UnifiedView, View
 from jacinth.machine.native.context import CR2, EFLAGS, ERR, RIP, TRAPNO, NativeContext, Slot
 from jacinth.machine.x86_64 import PageFaultCode, Rflags, Vector
 
-if TYPE_CHECKING:
-    pass
-
 SLICE: Final = 5_000_000  # ns
-# How often a CPU looks for the other side before it sleeps: a guest thread for some microseconds, in which most calls are over;
-# the kernel somewhat longer.
-_GUEST_SPINS: Final = 300
+# How often one side looks for the other before it sleeps, if there are CPUs enough: a guest thread for some microseconds, in
+# which most calls are over; the kernel somewhat longer.
+_GUEST_SPINS: Final = 1000
 _KERNEL_SPINS: Final = 1000
 # So long a guest thread may take to come back when it is kicked, in ns, on however busy a host. Then its process is broken.
 _PATIENCE: Final = 10_000_000_000
 
-_KIND: Final = _native.KIND // 4
+_KIND_CALL: Final = _native.KIND_CALL
+_GO_RETURN: Final = _native.GO_RETURN
+_GO_LOAD: Final = _native.GO_LOAD
 _SIGNAL: Final = _native.SIGNAL // 4
 _ARCH: Final = _SIGNAL + 2
-_STEPPED: Final = _native.STEPPED // 4
-_SIGSYS: Final = 31
 _SIGTRAP: Final = 5
+_SIGSYS: Final = 31
 _I386: Final = 0x4000_0003  # AUDIT_ARCH_I386
 _TF: Final = Rflags.TF
+_MASK: Final = (1 << 64) - 1
+
+
+_SYSCALL_SIZE: Final = 2
 
 
 class MachineError(RuntimeError):
     """The machine does something that it should not."""
 
 
+_Trap = Callable[[int, Exit], "NativeContext | None"]
+
+
 class NativeEngine:
-    """See interface.Engine. *slice_ns* is how long a context runs before it is preempted."""
+    """See interface.Engine.
+
+    *slice_ns* is how long a context runs before it is preempted: all CPUs at once. While the kernel runs Python, guests that wait
+    for it spin for a moment as long as the host has a CPU for each and one for the kernel.
+    """
 
     def __init__(self, memory: PhysicalMemory, *, cpus: int = 1, slice_ns: int = SLICE) -> None:
         if not 1 <= cpus <= _native.MAX_CPUS:
@@ -59,19 +69,20 @@ class NativeEngine:
         self.syscall_code = _syscall_code()
         self.views: dict[View, None] = {}  # that have a process
         self._slice = slice_ns
-        host_cpus = sorted(os.sched_getaffinity(0))
-        alone = len(host_cpus) == 1  # nobody spins on a single CPU
-        self._spins = 0 if alone else _KERNEL_SPINS
-        self._guest_spins = 0 if alone or cpus > 1 else _GUEST_SPINS
-        # Guest threads run on the last CPUs; the kernel on whichever is left.
+        # Guest threads have their places on the last of the host's CPUs. The kernel keeps away from the first one's, while they
+        # run: both would spin, and wait for each other.
+        self._host_cpus = host_cpus = sorted(os.sched_getaffinity(0))
+        self._kernel_cpus = host_cpus[:-1]
+        self._spare = len(self._kernel_cpus)
         self._affinity = tuple(1 << host_cpus[-1 - cpu % len(host_cpus)] for cpu in range(cpus))
         self._memory_read = os.open(f"/proc/self/fd/{memory.fd}", os.O_RDONLY | os.O_CLOEXEC)
         self._image = _native.make_image()
+        self._cpus = _native.Cpus(cpus)
         self._on: list[NativeContext | None] = [None] * cpus  # who runs, by CPU
-        self._running: list[tuple[_native.Stub, int]] = []  # where, in the order of their CPUs
         self._started: list[tuple[int, NativeContext]] = []
-        self._due = 0
+        self._due = 0  # when the slice ends
         self._kicked = False
+        self._trap: _Trap = _no_trap
 
     # The interface.
 
@@ -94,30 +105,49 @@ class NativeEngine:
             raise ValueError("the CPU is not idle")
         self._started.append((cpu, context))
 
-    def wait(self, trap: Trap) -> None:
-        wait = _native.wait
-        self._due = monotonic_ns() + self._slice
+    def wait(self, trap: Trap, timeout: int | None = None) -> None:
+        self._trap = cast(_Trap, trap)  # every context is one of ours
+        if self._kernel_cpus:
+            os.sched_setaffinity(0, self._kernel_cpus)
+        now = monotonic_ns()
+        end = None if timeout is None else now + timeout
+        if not self._running():
+            self._due = now + self._slice
         try:
-            while self._started:
-                cpu, context = self._started.pop(0)
-                if not self._go(cpu, context, trap):
-                    return
-            running = self._running
-            while running:
-                index = wait(running, self._spins, self._due)
-                if index >= 0:
-                    cpu = running[index][1]
-                    following = self._returned(cpu, trap)
-                    if following is None or not self._go(cpu, following, trap):
-                        return
-                elif index == -2:
-                    if not self._bury(trap):
-                        return
-                elif self._kicked or monotonic_ns() >= self._due:
-                    self._kick_all()
+            self._run(end)
+        except BaseException:
+            self.recall()
+            raise
         finally:
-            self._recall()
-            self._kicked = False
+            self._trap = _no_trap
+            if self._kernel_cpus:
+                os.sched_setaffinity(0, self._host_cpus)
+
+    def recall(self) -> None:
+        self._started.clear()
+        for cpu, context in enumerate(self._on):
+            if context is not None:
+                self.stop(cpu)
+        self._kicked = False
+
+    def stop(self, cpu: int) -> None:
+        context = self._on[cpu]
+        assert context is not None and context.slot is not None
+        stub = context.slot.stub
+        stub.kick(cpu)
+        patience = monotonic_ns() + _PATIENCE
+        while (kind := self._cpus.back(cpu)) is None:
+            if stub.ended or monotonic_ns() > patience:
+                self._broken(cpu)
+                context.pending = CpuException(Vector.GP, 0)
+                return
+            os.sched_yield()
+        self._off(cpu)
+        exit_ = self._exit(context, kind)
+        if isinstance(exit_, CpuException) and exit_.vector in (Vector.DB, Vector.BP):
+            context.pending = exit_  # a trap: the instruction is over. After a fault it is made again.
+        elif exit_ is SYSCALL:
+            context.undo_syscall(len(self.syscall_code) if kind == _KIND_CALL else _SYSCALL_SIZE)
 
     def kick(self) -> None:
         self._kicked = True
@@ -137,8 +167,8 @@ class NativeEngine:
 
     def forget(self, context: NativeContext) -> None:
         """The context is closed."""
-        if context.cpu >= 0:
-            self._stop(context.cpu)
+        if context in self._on:
+            self.stop(self._on.index(context))
         context.park()
 
     def spawn(self, view: View) -> None:
@@ -150,95 +180,153 @@ class NativeEngine:
                 raise OutOfMemory(f"no process for an address space: {error}") from None
             raise MachineError(f"no process for an address space: {error}") from None
         view.stub = stub
-        view.slots = [Slot(stub, cpu, self._guest_spins) for cpu in range(self.cpus)]
+        view.slots = [Slot(view.space, stub, cpu) for cpu in range(self.cpus)]
         self.views[view] = None
 
     # Going and coming back.
 
-    def _go(self, cpu: int, context: NativeContext, trap: Trap) -> bool:
+    def _run(self, end: int | None) -> None:
+        """Until a CPU goes idle, or *end* ns."""
+        cpus, on = self._cpus, self._on
+        trap, resume = self._trap, cpus.resume
+        due = self._due if end is None else min(self._due, end)
+        while True:
+            while self._started:
+                cpu, starting = self._started.pop(0)
+                if not self._go(cpu, starting):
+                    return
+            running = self._running()
+            if not running:
+                return
+            spare = running <= self._spare
+            spins, guest_spins = (_KERNEL_SPINS, _GUEST_SPINS) if spare else (0, 0)
+            code = cpus.wait(spins, due)
+            # Calls of the vDSO are what has to be fast: as long as nothing else happens the loop stays here.
+            while code >> 8 == _KIND_CALL:
+                cpu = code & 0xFF
+                context = on[cpu]
+                assert context is not None
+                slot = context.slot
+                assert slot is not None
+                slot.returns = True
+                on[cpu] = None
+                following = trap(cpu, SYSCALL)
+                if (
+                    following is not context
+                    or not slot.returns
+                    or slot.owner is not context
+                    or slot.space is not context.space
+                    or context.step_pending
+                    or self._started
+                    or self._kicked
+                ):
+                    break
+                on[cpu] = context
+                code = resume(slot.stub, cpu, _GO_RETURN, guest_spins, spins, due)
+                if code == -3:
+                    on[cpu] = None
+                    following = context
+                    break
+            else:
+                if code >= 0:
+                    following = self._returned(code & 0xFF, code >> 8)
+                    cpu = code & 0xFF
+                elif code == -2:
+                    if not self._bury():
+                        return
+                    continue
+                else:
+                    now = monotonic_ns()
+                    if end is not None and now >= end:
+                        return
+                    if self._kicked or now >= self._due:
+                        self._kick_all()
+                        self._due = now + self._slice
+                        due = self._due if end is None else min(self._due, end)
+                    continue
+            if following is None:
+                return
+            late = monotonic_ns() >= self._due
+            if late:
+                self._due = monotonic_ns() + self._slice
+                due = self._due if end is None else min(self._due, end)
+            if not self._go(cpu, following, preempted=late):
+                return
+
+    def _go(self, cpu: int, context: NativeContext, *, preempted: bool = False) -> bool:
         """Let the context run on the CPU, or whichever the trap chooses after what happens at once. False: the CPU goes idle."""
         while True:
-            exit_: Exit | None = None
             if context.step_pending:
                 context.step_pending = False
                 context.note_debug(0)
-                exit_ = CpuException(Vector.DB, 0)
+                exit_: Exit = CpuException(Vector.DB, 0)
             elif context.pending is not None:
-                exit_, context.pending = cast(Exit, context.pending), None
-            elif self._kicked:
-                self._kicked = False
-                self._due = monotonic_ns() + self._slice
+                exit_, context.pending = context.pending, None
+            elif preempted or self._kicked:
+                preempted = self._kicked = False
                 exit_ = PREEMPTED
-            if exit_ is None:
+            else:
                 break
-            following = trap(cpu, exit_)
+            following = self._trap(cpu, exit_)
             if following is None:
                 return False
-            context = cast(NativeContext, following)
-        view = context.space.view
+            context = following
+        space = context.space
+        view = space.view
         if view.stub is None:
             view.start()
         slot = view.slots[cpu]
-        command = _native.GO_LOAD
+        command = _GO_LOAD
         if slot.owner is not context:
             context.load(slot)
         elif slot.returns:
-            command = _native.GO_RETURN
+            command = _GO_RETURN
         slot.returns = False
-        context.cpu = cpu
+        if context.fault is not None:
+            if view.prepare(cpu, *context.fault):
+                command = _native.GO_SERVE
+            context.fault = None
         self._on[cpu] = context
-        self._running.append(slot.cpu)
-        slot.cpu[0].go(cpu, command)
+        self._cpus.go(slot.stub, cpu, command, _GUEST_SPINS if self._running() <= self._spare else 0)
         return True
 
-    def _returned(self, cpu: int, trap: Trap) -> NativeContext | None:
+    def _returned(self, cpu: int, kind: int) -> NativeContext | None:
         """The context on the CPU has come back: what the trap says to that."""
         context = self._off(cpu)
-        exit_ = self._exit(context)
-        while exit_ is None:  # a fault on a page that is there now
+        exit_ = self._exit(context, kind)
+        if exit_ is None:  # a fault on a page that is there now
             return context
-        late = exit_ is not PREEMPTED and monotonic_ns() >= self._due
-        if exit_ is PREEMPTED:
-            self._due = monotonic_ns() + self._slice
-        following = cast("NativeContext | None", trap(cpu, exit_))
-        if isinstance(exit_, PageFault) and following is context:
-            context.space.view.fill(exit_.address, exit_.access)
-        elif late and following is context and not context.step_pending:
-            # The slice has ended while it was on its way here.
-            self._due = monotonic_ns() + self._slice
-            following = cast("NativeContext | None", trap(cpu, PREEMPTED))
-        return following
+        return self._trap(cpu, exit_)
 
     def _off(self, cpu: int) -> NativeContext:
         context = self._on[cpu]
-        assert context is not None and context.slot is not None
+        assert context is not None
         self._on[cpu] = None
-        context.cpu = -1
-        self._running.remove(context.slot.cpu)
         return context
 
-    def _exit(self, context: NativeContext) -> Exit | None:
+    def _running(self) -> int:
+        """How many CPUs do."""
+        return self.cpus - self._on.count(None)
+
+    def _exit(self, context: NativeContext, kind: int) -> Exit | None:
         """Why the context has come back; None where it may go on at once."""
         slot = context.slot
         assert slot is not None
-        head = slot.head
-        kind = head[_KIND]
-        if kind == _native.KIND_CALL:
-            if head[_STEPPED]:
-                head[_STEPPED] = 0
-                context.single_step = context.step_pending = True
-            else:
-                slot.returns = True
+        slot.returns = kind == _KIND_CALL
+        if slot.returns:
+            return SYSCALL
+        if kind == _native.KIND_STEPPED_CALL:
+            context.single_step = context.step_pending = True
             return SYSCALL
         if kind == _native.KIND_KICK:
             return PREEMPTED
+        head, words = slot.head, slot.words
         signal = head[_SIGNAL]
-        words = slot.words
         if signal == _native.KICK_SIGNAL:
             return PREEMPTED
         if signal == _SIGSYS:
             if head[_ARCH] == _I386:  # int 0x80: there is no such gate
-                words[RIP] = words[RIP] - 2 & (1 << 64) - 1
+                words[RIP] = words[RIP] - 2 & _MASK
                 return CpuException(Vector.GP, 0x80 << 3 | 2)
             if words[EFLAGS] & _TF:
                 context.step_pending = True
@@ -252,53 +340,37 @@ class NativeEngine:
         if trapno == Vector.PF:
             address = words[CR2]
             access = EXECUTE if code & PageFaultCode.FETCH else WRITE if code & PageFaultCode.WRITE else READ
-            view = context.space.view
-            if view.entry(address >> 12) & access and view.fill(address, access):
+            context.fault = (address, access)
+            if context.space.view.has(address, access):
                 return None
             return PageFault(address, access, bool(code & PageFaultCode.PRESENT), code)
         # Whatever a guest writes there itself, it is an exception.
         return CpuException(trapno if trapno <= Vector.XM else Vector.GP, code)
 
-    def _bury(self, trap: Trap) -> bool:
+    def _broken(self, cpu: int) -> NativeContext:
+        """The process that the CPU runs in is of no use any more."""
+        self._cpus.idle(cpu)
+        context = self._off(cpu)
+        context.space.view.end()
+        return context
+
+    def _bury(self) -> bool:
         """A process has ended, which only its guest can have done: its threads have an exception. False: a CPU goes idle."""
-        for stub, cpu in list(self._running):
-            if stub.ended:
-                context = self._off(cpu)
-                context.space.view.end()
-                following = trap(cpu, CpuException(Vector.GP, 0))
-                if following is None or not self._go(cpu, cast(NativeContext, following), trap):
+        for cpu, context in enumerate(self._on):
+            if context is not None and context.slot is not None and context.slot.stub.ended:
+                following = self._trap(cpu, CpuException(Vector.GP, 0)) if self._broken(cpu) else None
+                if following is None or not self._go(cpu, following):
                     return False
         return True
 
     def _kick_all(self) -> None:
-        for stub, cpu in tuple(self._running):
-            stub.kick(cpu)
-
-    def _stop(self, cpu: int) -> None:
-        """Have the CPU's context come back; what it comes back for waits until it goes on."""
-        context = self._on[cpu]
-        assert context is not None and context.slot is not None
-        stub = context.slot.cpu[0]
-        stub.kick(cpu)
-        patience = monotonic_ns() + _PATIENCE
-        where = [(stub, cpu)]
-        while (index := _native.wait(where, self._spins, monotonic_ns() + self._slice)) < 0:
-            if index == -2 or monotonic_ns() > patience:
-                self._off(cpu)
-                context.space.view.end()
-                context.pending = CpuException(Vector.GP, 0)
-                return
-        self._off(cpu)
-        exit_ = self._exit(context)
-        if exit_ is not None and exit_ is not PREEMPTED:
-            context.pending = exit_
-
-    def _recall(self) -> None:
-        """No CPU runs any more."""
-        self._started.clear()
         for cpu, context in enumerate(self._on):
-            if context is not None:
-                self._stop(cpu)
+            if context is not None and context.slot is not None:
+                context.slot.stub.kick(cpu)
+
+
+def _no_trap(_: int, exit_: Exit) -> NativeContext | None:
+    raise MachineError(f"{exit_} outside of wait()")
 
 
 def _syscall_code() -> bytes:

@@ -26,16 +26,19 @@
 #define COMMAND 0x0c       /* u32: how to go on */
 #define GO_RETURN 0        /* from a call: only RAX has changed */
 #define GO_LOAD 1          /* with all registers from this slot */
-#define SPINS 0x10         /* u32: how often to look at TURN before sleeping */
+#define GO_SERVE 2         /* as GO_LOAD, once the servant has carried out its script and said so in SERVED */
+#define SPINS 0x10         /* u32: how often to look at TURN before sleeping; the kernel may end that by a 0 */
 #define KIND 0x14          /* u32: why it is the kernel's turn */
 #define KIND_BORN 0
 #define KIND_CALL 1
 #define KIND_SIGNAL 2
 #define KIND_KICK 3 /* on the way back to guest code: the registers are those in this slot */
+#define KIND_STEPPED_CALL 4 /* never in a slot: KIND_CALL with STEPPED */
 #define SIGNAL 0x18 /* u32: which, for KIND_SIGNAL */
 #define SIGNAL_CODE 0x1c /* u32: si_code */
 #define SIGNAL_ARCH 0x20 /* u32: si_arch, of SIGSYS */
 #define STEPPED 0x24     /* u32: the call was made with the trap flag set */
+#define SERVED 0x2c /* u32, a futex: counts the scripts that were waited for */
 #define TID 0x28         /* u32: written once, before any guest code runs */
 #define FS_BASE 0x30
 #define GS_BASE 0x38
@@ -62,6 +65,8 @@
 #define TRAPNO 160
 #define CR2 176
 #define REGS_END 184
+#define KICKED 0xf8 /* u32: a kick has come while the stub was on its way to post, or waited */
+#define SERVED_THEN 0xfc /* u32: what SERVED is when the thread may go on */
 #define XSAVE 0x1000 /* the standard format of xsave */
 #define XSAVE_MAX 0x4000
 #define STACK_BOTTOM 0x5000 /* of the signal stack, which ends with the slot */
@@ -88,6 +93,7 @@
 #define CTL_PROGRAMS 0x800 /* instructions of the filters */
 #define CTL_SCRIPT 0x1000 /* orders of 56 bytes: a system call's number and its six arguments */
 #define ORDER_SIZE 56
+#define ORDER_STORE 0xffff /* in place of a system call: store a u32 */
 #define MAX_ORDERS 219 /* what fits behind */
 
 /* Descriptors that the stub is born with. */

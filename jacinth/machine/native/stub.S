@@ -89,25 +89,26 @@ post:
 	je	wait
 	mov	esi, FUTEX_WAKE
 	mov	edx, 1
+	lea	rdi, [r11 + TURN]
 	lea	r9, [rip + wait]
 	jmp	futex
 wait:
-	mov	ecx, [r11 + SPINS]
-	inc	ecx
+	xor	ecx, ecx
 1:	cmp	dword ptr [r11 + TURN], TURN_KERNEL
 	jne	go
 	pause
-	dec	ecx
-	jnz	1b
+	inc	ecx
+	cmp	ecx, [r11 + SPINS]
+	jb	1b
 	mov	eax, 1
 	xchg	[r11 + GUEST_SLEEPS], eax
 	mov	esi, FUTEX_WAIT
 	xor	edx, edx /* while it is the kernel's turn */
+	lea	rdi, [r11 + TURN]
 	lea	r9, [rip + wait]
-/* The one system call that guest threads may make: esi the operation, edx the value, r9 where to go on. */
+/* The one system call that guest threads may make: rdi the word, esi the operation, edx the value, r9 where to go on. */
 futex:
 	mov	r8, r11 /* the instruction destroys rcx and r11 */
-	lea	rdi, [r11 + TURN]
 	xor	r10d, r10d /* without a time limit */
 	mov	eax, SYS_FUTEX
 	syscall
@@ -118,7 +119,13 @@ stub_futex_site:
 /* From here on to `after_go` all of the guest's registers are in the slot: a kick only has to post. */
 go:
 	mov	dword ptr [r11 + GUEST_SLEEPS], 0
-	cmp	dword ptr [r11 + COMMAND], GO_RETURN
+	mov	eax, [r11 + COMMAND]
+	cmp	eax, GO_SERVE
+	je	serve
+leave_stub:
+	cmp	dword ptr [r11 + KICKED], 0
+	jne	kicked
+	cmp	eax, GO_RETURN
 	jne	load
 	mov	rax, [r11 + REGS + RAX]
 	mov	rdx, [r11 + REGS + RDX]
@@ -130,6 +137,22 @@ go:
 	mov	rcx, [r11 + REGS + RIP]
 	mov	r11d, 0x202
 	jmp	rcx
+/* The servant may need this CPU: wake it, and sleep until it is done. */
+serve:
+	mov	edi, CONTROL + CTL_SEQUENCE
+	mov	esi, FUTEX_WAKE
+	mov	edx, 1
+	lea	r9, [rip + served]
+	jmp	futex
+served:
+	mov	eax, GO_LOAD
+	mov	edx, [r11 + SERVED]
+	cmp	edx, [r11 + SERVED_THEN]
+	je	leave_stub
+	lea	rdi, [r11 + SERVED]
+	mov	esi, FUTEX_WAIT
+	lea	r9, [rip + served]
+	jmp	futex
 load:
 	lea	rsp, [r11 + SLOT_SIZE]
 	push	0x202 /* none of the guest's flags may make `iretq` fail */
@@ -211,14 +234,16 @@ inside:
 	and	qword ptr [rbx + EFLAGS], ~0x100
 	mov	dword ptr [r11 + STEPPED], 1
 	jmp	3f
-2:	cmp	rax, offset go - stub_image
+2:	mov	dword ptr [r11 + KICKED], 1
+	cmp	rax, offset go - stub_image
 	jb	3f
 	cmp	rax, offset after_go - stub_image
 	jae	3f
-	/* The kernel has let it go, and wants it back: nothing is lost. */
+/* The kernel has let it go, and wants it back: nothing is lost. */
+kicked:
 	mov	dword ptr [r11 + KIND], KIND_KICK
 	jmp	post
-3:	/* It is about to post, or has: let it go on. */
+3:	/* It is about to post, or has, or it calls `futex` and will look at KICKED: let it go on. */
 	mov	rsi, [rdx + UC_FPSTATE]
 	jmp	restore
 broken: /* A guest has damaged its slot, or jumped here. */
@@ -328,6 +353,14 @@ stub_start:
 	inc	r12d
 	jmp	3b
 4:	inc	ebp /* 11 */
+	cmp	qword ptr [CONTROL + CTL_AFFINITY], 0
+	je	4f
+	xor	edi, edi
+	mov	esi, 8
+	mov	edx, CONTROL + CTL_AFFINITY
+	mov	eax, SYS_SCHED_SETAFFINITY
+	syscall /* a wish: that it may fail. A page fault has the servant run where its guest waits for it */
+4:
 	mov	edi, 1 /* SECCOMP_SET_MODE_FILTER */
 	xor	esi, esi
 	mov	edx, CONTROL + CTL_SERVANT_FILTER
@@ -362,6 +395,8 @@ servant:
 	mov	r10, [rbx + 32]
 	mov	r8, [rbx + 40]
 	mov	r9, [rbx + 48]
+	cmp	eax, ORDER_STORE
+	je	9f
 	syscall
 stub_servant_site:
 	cmp	rax, -4096
@@ -369,6 +404,8 @@ stub_servant_site:
 	mov	r14d, CONTROL + CTL_FAILED
 7:	add	ebx, ORDER_SIZE
 	jmp	6b
+9:	mov	[rdi], esi
+	jmp	7b
 8:	mov	edi, FD_REPLY
 	mov	esi, r14d
 	mov	edx, 1

@@ -176,7 +176,7 @@ class PortableEngine:
         assert isinstance(context, PortableContext)
         self._started = context
 
-    def wait(self, trap: Trap) -> None:
+    def wait(self, trap: Trap, timeout: int | None = None) -> None:
         following = self._started
         self._started = None
         self._trap = cast(_Trap, trap)  # every context is one of ours
@@ -211,6 +211,12 @@ class PortableEngine:
             self._error = None
             self._trap = _no_trap
             sys.unraisablehook = self._unraisable
+
+    def stop(self, cpu: int) -> None:
+        raise ValueError("there is one CPU, and it is in a trap")
+
+    def recall(self) -> None:
+        """Nothing runs outside of `wait`."""
 
     def kick(self) -> None:
         self._kicked = True
