@@ -35,6 +35,7 @@ from jacinth.kernel.job import JobDispatcher
 from jacinth.kernel.ktrace import KTrace
 from jacinth.kernel.memory_pressure import MemoryPressure
 from jacinth.kernel.thread import ThreadDispatcher, ThreadState
+from jacinth.kernel.turns import Turns, has_precedence
 from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.vm.reclaim import Reclaimer
 from jacinth.kernel.wait import LONGEST_WAIT, Clock, TimerHeap, Waiter
@@ -116,6 +117,7 @@ class Kernel:
         self.random = random.Random(os.urandom(16) if seed is None else seed)
         self.timers = TimerHeap()
         self.ready: deque[ThreadDispatcher] = deque()
+        self.turns: Turns | None = None  # where profiles make threads unequal
         self.current: ThreadDispatcher | None = None
         self.observers: list[KernelObserver] = []
         self.probes: list[
@@ -175,9 +177,18 @@ class Kernel:
             thread.queued = True
             thread.queued_at = self.clock.now()
             self.ready.append(thread)
+            if self.turns is not None:
+                self.turns.queued(thread, thread.queued_at)
+                if has_precedence(thread) and thread is not self.current:
+                    self.preempt()
             if self.probes and thread is not self.current:
                 for probe in self.probes:
                     probe.on_wake(thread)
+
+    def weigh(self) -> None:
+        """Some thread is about to differ from the others: order turns by their profiles from now on."""
+        if self.turns is None:
+            self.turns = Turns(None if self.seed is None else self.random)
 
     def _pick(self, now: int) -> ThreadDispatcher | None:
         """The next thread to run, letting time pass while there is none; None where it is the host's turn. It is *now*."""
@@ -193,7 +204,9 @@ class Kernel:
             if self.inputs and now >= self._next_poll:
                 self._poll_inputs(now)
             while ready:
-                if self.seed is None or len(ready) == 1:
+                if self.turns is not None:
+                    thread = self.turns.take(ready)
+                elif self.seed is None or len(ready) == 1:
                     thread = ready.popleft()
                 else:
                     index = self.random.randrange(len(ready))

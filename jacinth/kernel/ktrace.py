@@ -56,7 +56,17 @@ _FIDL_HEADER: Final = (
 _STRINGS: Final = (
     *(row.name.removeprefix("zx_") for row in SYSCALLS),
     *("kernel:meta", "kernel:sched", "kernel:ipc", "kernel:syscall", "kernel:vm", "kernel:restricted"),
-    *("process", "job", "waker", "drop_stats", "num_records", "num_bytes"),
+    *(
+        "process",
+        "job",
+        "waker",
+        "weight",
+        "outgoing_weight",
+        "incoming_weight",
+        "drop_stats",
+        "num_records",
+        "num_bytes",
+    ),
     *("ChannelMessage", "ChannelFlow", "ordinal", "page_fault", "address", "access"),
     *("restricted mode", "reason"),
 )
@@ -66,6 +76,8 @@ _SYSCALL_NAMES: Final = {row.name: _INDEX[row.name.removeprefix("zx_")] for row 
 _META, _SCHED, _IPC, _SYSCALL, _VM, _RESTRICTED = (
     _INDEX[f"kernel:{name}"] for name in ("meta", "sched", "ipc", "syscall", "vm", "restricted")
 )
+
+_IDLE_WEIGHT: Final = -(1 << 31)
 
 _FLOWS: Final = {
     MessageStep.WRITE: EventType.FLOW_BEGIN,
@@ -244,29 +256,35 @@ class KTrace(KernelProbe):
     def on_wake(self, thread: ThreadDispatcher) -> None:
         if not self.categories & KTRACE_GRP_SCHEDULER:
             return
+        arguments = [fxt.argument(ArgumentType.INT32, _INDEX["weight"], thread.weight)]
         waker = self._kernel.current
-        arguments = () if waker is None else (fxt.argument(ArgumentType.KOID, _INDEX["waker"], waker.koid),)
+        if waker is not None:
+            arguments.append(fxt.argument(ArgumentType.KOID, _INDEX["waker"], waker.koid))
         self._write(fxt.thread_wakeup(_CPU, self._kernel.clock.now(), thread.koid, *arguments))
 
     def on_idle(self) -> None:
         if not self._idle:
-            self._switch(self._idle_koid)
+            self._switch(self._idle_koid, _IDLE_WEIGHT)
             self._idle = True
 
     def on_switch(self, left: ThreadDispatcher, left_at: int, thread: ThreadDispatcher) -> None:
         if self._idle or thread is not self._running:
-            self._switch(thread.koid)
+            self._switch(thread.koid, thread.weight)
         self._running, self._idle = thread, False
 
-    def _switch(self, koid: int) -> None:
-        """The thread with that koid has the CPU from now on."""
+    def _switch(self, koid: int, weight: int) -> None:
+        """The thread with that koid and weight has the CPU from now on."""
         left = self._running
         if not self.categories & KTRACE_GRP_SCHEDULER or left is None:
             return
-        outgoing, state = left.koid, _state(left)
-        if self._idle:
-            outgoing, state = self._idle_koid, ZX_THREAD_STATE_NEW  # to be had at any time
-        self._write(fxt.context_switch(_CPU, self._kernel.clock.now(), state, outgoing, koid))
+        outgoing, state, weighed = left.koid, _state(left), left.weight
+        if self._idle:  # to be had at any time
+            outgoing, state, weighed = self._idle_koid, ZX_THREAD_STATE_NEW, _IDLE_WEIGHT
+        weights = (
+            fxt.argument(ArgumentType.INT32, _INDEX["outgoing_weight"], weighed),
+            fxt.argument(ArgumentType.INT32, _INDEX["incoming_weight"], weight),
+        )
+        self._write(fxt.context_switch(_CPU, self._kernel.clock.now(), state, outgoing, koid, *weights))
 
     # System calls
 

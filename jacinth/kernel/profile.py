@@ -1,7 +1,7 @@
 """Profiles: how threads are to be scheduled, where, and how much the memory of an address region matters.
 
-A profile is checked and kept as the real kernel does. What it asks of the scheduler has no effect here: all threads have equal
-turns, on as many CPUs as the engine has, and no memory is ever taken away.
+Priorities and deadlines decide about turns (`turns.py`). A CPU mask is kept and shown: there is one CPU. That the memory of a
+region matters has no effect: none that is in use is ever taken away.
 
 Source: zircon/kernel/object/profile_dispatcher.cc.
 """
@@ -29,6 +29,7 @@ from jacinth.abi import (
 )
 from jacinth.kernel.object import SoloDispatcher
 from jacinth.kernel.thread import ThreadDispatcher, ThreadState
+from jacinth.kernel.turns import WEIGHTS, Reservation
 
 if TYPE_CHECKING:
     from jacinth.kernel.kernel import Kernel
@@ -76,6 +77,15 @@ class ProfileDispatcher(SoloDispatcher):
         """BAD_STATE a dead thread, where the profile has something to say about threads."""
         if self.info.flags & _OF_THREADS and thread.state is ThreadState.DEAD:
             raise ZxError(Status.BAD_STATE)
+        if self.info.flags & ZX_PROFILE_INFO_FLAG_PRIORITY:
+            thread.weight, thread.reservation = WEIGHTS[self.info.priority], None
+            if self.info.priority != ZX_PRIORITY_DEFAULT:
+                self.kernel.weigh()
+        elif self.info.flags & ZX_PROFILE_INFO_FLAG_DEADLINE:
+            params = self.info.deadline_params
+            thread.weight = WEIGHTS[ZX_PRIORITY_DEFAULT]
+            thread.reservation = Reservation(params.capacity, params.relative_deadline, params.period)
+            self.kernel.weigh()
         if self.info.flags & ZX_PROFILE_INFO_FLAG_CPU_MASK:
             thread.affinity = self.info.cpu_affinity_mask.mask[0]
 

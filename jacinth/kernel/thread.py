@@ -24,6 +24,7 @@ from jacinth.abi import (
     ZX_EXCEPTION_CHANNEL_TYPE_NONE,
     ZX_EXCEPTION_CHANNEL_TYPE_THREAD,
     ZX_OBJ_TYPE_THREAD,
+    ZX_PRIORITY_DEFAULT,
     ZX_THREAD_RUNNING,
     ZX_THREAD_STATE_BLOCKED_EXCEPTION,
     ZX_THREAD_STATE_DEAD,
@@ -40,12 +41,14 @@ from jacinth.abi import (
 from jacinth.kernel import exception
 from jacinth.kernel.exception import Exceptionate, ExceptionDispatcher, ExceptionReport
 from jacinth.kernel.task import TaskDispatcher
+from jacinth.kernel.turns import WEIGHTS
 from jacinth.kernel.wait import Waiter
 
 if TYPE_CHECKING:
     from jacinth.kernel.process import ProcessDispatcher
     from jacinth.kernel.restricted import RestrictedState
     from jacinth.kernel.rseq import RestartableSequence
+    from jacinth.kernel.turns import Reservation
     from jacinth.machine.interface import Context
 
 
@@ -127,12 +130,15 @@ class ThreadDispatcher(TaskDispatcher):
         "queue_time",
         "queued",
         "queued_at",
+        "reservation",
         "restricted",
         "rseq",
         "runtime",
         "state",
         "suspend_count",
+        "turn_ends",
         "waiter",
+        "weight",
     )
 
     def __init__(self, process: ProcessDispatcher, name: bytes = b"") -> None:
@@ -151,7 +157,11 @@ class ThreadDispatcher(TaskDispatcher):
         self.restricted: RestrictedState | None = None
         self.in_restricted = False
         self.kicked = False
-        self.affinity: int | None = None  # CPUs on which a profile wants it to run
+        # What its profile says: CPUs to run on, its share of them, and how much of them it has for itself.
+        self.affinity: int | None = None
+        self.weight = WEIGHTS[ZX_PRIORITY_DEFAULT]
+        self.reservation: Reservation | None = None
+        self.turn_ends = 0  # kept by `Turns` while it is queued
         self.rseq: RestartableSequence | None = None
         self.aspace = process.aspace  # what user code of the thread reaches now
         # Exceptions. Where one is being handled, that is what `coroutine` does, and what it did before is kept in `interrupted`.

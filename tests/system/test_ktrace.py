@@ -181,7 +181,7 @@ def test_a_thread_that_is_woken_knows_by_whom(k: Kernel, program: Program) -> No
     program.settle()
     trace = taken(k)
     woken = [wakeup for wakeup in trace.of(Wakeup) if wakeup.thread == waiting.koid]
-    assert [wakeup.arguments for wakeup in woken] == [{"waker": signaling.koid}]
+    assert [wakeup.arguments for wakeup in woken] == [{"weight": 245, "waker": signaling.koid}]
     left = [switch for switch in trace.of(ContextSwitch) if switch.outgoing == k.host.thread.koid]
     assert {switch.state for switch in left} == {ZX_THREAD_STATE_BLOCKED}
 
@@ -199,7 +199,8 @@ def test_while_nobody_can_run_the_cpu_is_idle(k: Kernel) -> None:
     ]
     assert 5_000_000 <= switches[1].timestamp - start <= 5_002_000
     (woken,) = trace.of(Wakeup)  # by a timer, which is nobody
-    assert (woken.thread, woken.arguments) == (k.host.thread.koid, {})
+    assert (woken.thread, woken.arguments) == (k.host.thread.koid, {"weight": 245})
+    assert switches[0].arguments == {"outgoing_weight": 245, "incoming_weight": -(1 << 31)}
 
 
 # Calls, messages, faults
