@@ -14,6 +14,7 @@ from jacinth.api.memory import Vmar
 from jacinth.api.task import Job, Process
 from jacinth.kernel import kernel as core
 from jacinth.kernel.kernel import KernelDeadlock
+from jacinth.kernel.vm.page_source import OVERTIME
 from jacinth.kernel.wait import Clock, HostClock, TscClock, VirtualClock
 from jacinth.machine.interface import Engine
 from jacinth.machine.memory import PhysicalMemory
@@ -63,7 +64,8 @@ class Kernel(core.Kernel):
     `root_job`, `process`, `root_vmar` and `root_resource` are the host's own handles; `host.sys` makes raw calls.
 
     *seed* and *virtual_time* together make every run repeat exactly: the scheduler's choices follow from the
-    seed, and time moves only when the system does. *memory* is the size of physical memory in bytes. *strict*
+    seed, and time moves only when the system does. *memory* is the size of physical memory in bytes. Who waits for
+    a pager longer than *pager_timeout* ns gets ZX_ERR_TIMED_OUT; ZX_TIME_INFINITE for any time. *strict*
     raises what would otherwise be reported: internal errors and exceptions of Python bodies.
 
     In its `with` block the kernel is the default for `Channel.create()` and its like.
@@ -78,11 +80,15 @@ class Kernel(core.Kernel):
         seed: int | None = None,
         virtual_time: bool = False,
         memory: int = DEFAULT_MEMORY,
+        pager_timeout: int = OVERTIME,
         strict: bool = False,
     ) -> None:
+        if pager_timeout <= 0:
+            raise ValueError(f"a pager has {pager_timeout} ns to supply a page")
         physical = PhysicalMemory(memory)
         machine, clock = _machine(engine, physical, virtual_time)
         super().__init__(physical, machine, clock, seed, strict)
+        self.pager_timeout = pager_timeout
         self.door = Door(self)
         self.host = Host(self)
         self.sys = self.host.sys

@@ -10,6 +10,7 @@ from jacinth.abi import (
     ZX_INFO_VMAR_MAPS,
     ZX_INFO_VMO,
     ZX_RIGHT_READ,
+    Status,
     ZxError,
     zx_info_maps_t,
     zx_info_vmar_t,
@@ -20,6 +21,7 @@ from jacinth.api.caller import C, member, resolve
 from jacinth.api.flags import ObjType, VmarFlags, VmarOp, VmoOp, VmoOptions
 from jacinth.api.handle import Handle, check, values
 from jacinth.api.status import ZxOutOfRange, ZxStatus
+from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.vm.vmo import VmObjectDispatcher
 
 if TYPE_CHECKING:
@@ -73,22 +75,33 @@ class Vmo(Handle[C]):
 
         It is read-only. While there is one, pages keep their memory: decommitting, shrinking, moving pages and snapshots
         raise ZxBadState. From Python 3.12 on, `memoryview(vmo)` is the same. Rights: READ. Raises ZxBadState where a page
-        is not committed, ZxNotSupported where a pager is behind it, ZxNoMemory.
+        is not committed, ZxNoMemory. Pages that a pager is to supply are waited for, and its errors raised.
         """
         return self._view()
 
     def _view(self) -> memoryview:
-        try:
-            return self._caller.sys.call.dispatcher(self.raw, VmObjectDispatcher, ZX_RIGHT_READ).window()
-        except ZxError as error:
-            check(error.status)
-            raise
+        """PageNeeded in a body."""
+        sys = self._caller.sys
+        while True:
+            try:
+                return sys.call.dispatcher(self.raw, VmObjectDispatcher, ZX_RIGHT_READ).window()
+            except ZxError as error:
+                check(error.status)
+                raise
+            except PageNeeded as need:
+                status = sys.answer_need(need)
+                if status is not None:
+                    check(status)
 
     def __buffer__(self, flags: int) -> memoryview:
         """`memoryview(vmo)` and its like: see `view`. Raises BufferError for a buffer that is to be written to."""
         if flags & _WRITABLE:
             raise BufferError("a view of a VMO is read-only")
-        return self._view()
+        try:
+            return self._view()
+        except PageNeeded:  # nobody can wait here
+            check(Status.BAD_STATE)
+            raise
 
     @property
     def size(self) -> int:

@@ -223,7 +223,7 @@ async def handle(thread: ThreadDispatcher, report: ExceptionReport) -> None:
     """Ask one handler after the other. Nobody handles it: the process is killed."""
     thread.exception = report
     exception = ExceptionDispatcher(thread, report)
-    for exceptionate in _handlers(exception):
+    for exceptionate in _handlers(thread, exception):
         state = await offer(exceptionate, exception)
         if state == ZX_EXCEPTION_STATE_HANDLED:
             return
@@ -238,13 +238,20 @@ async def handle(thread: ThreadDispatcher, report: ExceptionReport) -> None:
     thread.kernel.unhandled_exception(thread, report)
 
 
-def _handlers(exception: ExceptionDispatcher) -> Iterator[Exceptionate]:
-    thread = exception.thread
+def has_handler(thread: ThreadDispatcher) -> bool:
+    """Whether anybody would be asked about an exception of *thread*."""
+    return any(exceptionate.bound for exceptionate in _handlers(thread))
+
+
+def _handlers(
+    thread: ThreadDispatcher, exception: ExceptionDispatcher | None = None
+) -> Iterator[Exceptionate]:
+    """Those to be asked, in order. The process debugger again, where it has wished so on the *exception*."""
     process = thread.process
     yield process.debug_exceptionate
     yield thread.exceptionate
     yield process.exceptionate
-    if exception.second_chance:
+    if exception is not None and exception.second_chance:
         yield process.debug_exceptionate
     for job in _jobs(process):
         if job.exceptionate is not None:

@@ -21,6 +21,7 @@ from jacinth.abi import (
     ZX_EXCP_FATAL_PAGE_FAULT,
     ZX_EXCP_GENERAL,
     ZX_EXCP_HW_BREAKPOINT,
+    ZX_EXCP_POLICY_CODE_HANDLE_LEAK,
     ZX_EXCP_SW_BREAKPOINT,
     ZX_EXCP_UNALIGNED_ACCESS,
     ZX_EXCP_UNDEFINED_INSTRUCTION,
@@ -29,14 +30,14 @@ from jacinth.abi import (
     ZX_TASK_RETCODE_EXCEPTION_KILL,
     ZxError,
 )
-from jacinth.kernel.exception import ExceptionReport, announce_exit, handle, policy_error
+from jacinth.kernel.exception import ExceptionReport, announce_exit, handle, has_handler, policy_error
 from jacinth.kernel.ipc.debuglog import DebugLog
 from jacinth.kernel.job import JobDispatcher
 from jacinth.kernel.ktrace import KTrace
 from jacinth.kernel.memory_pressure import MemoryPressure
 from jacinth.kernel.thread import ThreadDispatcher, ThreadState
 from jacinth.kernel.turns import Turns, has_precedence
-from jacinth.kernel.vm.page_source import PageNeeded
+from jacinth.kernel.vm.page_source import OVERTIME, PageNeeded
 from jacinth.kernel.vm.reclaim import Reclaimer
 from jacinth.kernel.wait import LONGEST_WAIT, Clock, TimerHeap, Waiter
 from jacinth.machine.exit import CpuException, PageFault, Preempted, Syscall
@@ -112,6 +113,7 @@ class Kernel:
         self.reclaimer = Reclaimer(memory)
         self.clock = clock
         self.seed = seed
+        self.pager_timeout = OVERTIME  # how long pagers may take, in ns
         self.strict = strict  # an internal error in a call is raised, not reported
         # Every choice that the interface leaves open is made with this.
         self.random = random.Random(os.urandom(16) if seed is None else seed)
@@ -475,6 +477,15 @@ class Kernel:
         """The current thread, if any, has done what is forbidden (ZX_EXCP_POLICY_CODE_*): raised when its call is over."""
         if self.current is not None:
             self.current.policy_exception(policy_error(code, data))
+
+    def handle_leak(self) -> None:
+        """The current thread cannot be told the value of a handle that a call has made for it.
+
+        An exception as in the real kernel, but only where somebody handles exceptions: a bad pointer ends no program that looks
+        at the answer of its call.
+        """
+        if self.current is not None and has_handler(self.current):
+            self.policy_exception(ZX_EXCP_POLICY_CODE_HANDLE_LEAK)
 
     def unhandled_exception(self, thread: ThreadDispatcher, report: ExceptionReport) -> None:
         """No handler has resumed *thread*: its process is killed."""

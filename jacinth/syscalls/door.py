@@ -67,6 +67,7 @@ class Call:
         "failure",
         "handles",
         "kernel",
+        "left_off",
         "memory",
         "process",
         "progress",
@@ -84,6 +85,7 @@ class Call:
         self._table = self.handles.handles
         self.vdso_base = thread.process.vdso_base  # 0 where it is not mapped yet
         self.progress: Any = 0  # see `resume`
+        self.left_off: str | None = None  # the watched call that waits for a page, to be made again
         self.failure: Status | None = (
             None  # where it has been made again although its page did not come: why not
         )
@@ -205,8 +207,13 @@ def watch(name: str) -> None:
             return arguments
         return (*arguments[:acts_on], ZX_HANDLE_INVALID, *arguments[acts_on + 1 :])
 
+    def is_new(call: Call) -> bool:
+        """Whether it is to be counted, unlike one that is made again."""
+        again, call.left_off = call.left_off == name, None
+        return not again
+
     def plain(call: Call, *arguments: Any) -> Any:
-        if call.kernel.before_call is not None:
+        if is_new(call) and call.kernel.before_call is not None:
             try:
                 call.kernel.before_call(name, call)
             except ZxError:
@@ -214,14 +221,18 @@ def watch(name: str) -> None:
                     with contextlib.suppress(ZxError):
                         function(call, *in_vain(arguments))
                 raise
-        probes = tuple(call.kernel.probes)
-        if not probes:
-            return function(call, *arguments)
-        with _told(probes, call, name):
-            return function(call, *arguments)
+        try:
+            probes = tuple(call.kernel.probes)
+            if not probes:
+                return function(call, *arguments)
+            with _told(probes, call, name):
+                return function(call, *arguments)
+        except PageNeeded:
+            call.left_off = name
+            raise
 
     async def blocking(call: Call, *arguments: Any) -> Any:
-        if call.kernel.before_call is not None:
+        if is_new(call) and call.kernel.before_call is not None:
             try:
                 call.kernel.before_call(name, call)
             except ZxError:
@@ -229,11 +240,15 @@ def watch(name: str) -> None:
                     with contextlib.suppress(ZxError):
                         await function(call, *in_vain(arguments))
                 raise
-        probes = tuple(call.kernel.probes)
-        if not probes:
-            return await function(call, *arguments)
-        with _told(probes, call, name):
-            return await function(call, *arguments)
+        try:
+            probes = tuple(call.kernel.probes)
+            if not probes:
+                return await function(call, *arguments)
+            with _told(probes, call, name):
+                return await function(call, *arguments)
+        except PageNeeded:
+            call.left_off = name
+            raise
 
     IMPLEMENTED[name] = blocking if row.blocking else plain
     TRAPS[row.number] = _first_trap(row)
@@ -407,13 +422,15 @@ _ARRIVE: Final = [
     "status = await need.arrive()",
     "if status is None:",
     "    continue",
+    "call.left_off = None",
 ]
 
 
 async def finish_late(call: Call, status: int, values: list[int]) -> int:
     """Make the writes that waited for a pager, before a call that is over returns *status*.
 
-    Where one of them cannot be made the caller shall not have the new handles *values*: INVALID_ARGS.
+    Where one of them cannot be made the caller shall not have the new handles *values*: INVALID_ARGS, and an exception as in
+    `HandleOut.drop`.
     """
     writes, call.thread.late_writes = call.thread.late_writes, []
     for write in writes:
@@ -422,6 +439,7 @@ async def finish_late(call: Call, status: int, values: list[int]) -> int:
             for value in values:
                 if value and call.handles.get(value) is not None:
                     call.handles.close(value)
+                    call.kernel.handle_leak()
             return failure
     return status
 
@@ -436,6 +454,7 @@ async def again(trap: Trap, call: Call, registers: tuple[int, ...], need: PageNe
     while True:
         status = await need.arrive()
         if not call.made_again(need, status):
+            call.left_off = None
             assert status is not None
             return status
         mine = thread.coroutine
@@ -616,6 +635,7 @@ class _Sys:
         """
         refused, self.call.refused = self.call.refused, None
         if refused is not None and need.is_as(refused[0]):
+            self.call.left_off = None
             return refused[1]
         raise need
 

@@ -16,7 +16,13 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
-from jacinth.abi import ZX_HANDLE_INVALID, Status, Struct, ZxError, zx_iovec_t
+from jacinth.abi import (
+    ZX_HANDLE_INVALID,
+    Status,
+    Struct,
+    ZxError,
+    zx_iovec_t,
+)
 from jacinth.kernel.handle import Handle
 from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.machine.interface import READ, WRITE
@@ -284,11 +290,12 @@ class HandleOut(_Pointer):
             self._store(value)
 
     def drop(self, call: Call) -> None:
-        """The call has failed: the handle goes."""
+        """The call has failed: the handle goes. Where its value could not be stored, that may be an exception as well."""
         handle, self.handle = self.handle, None
         if handle is not None:
             if self.value:
                 call.handles.remove(self.value)
+                call.kernel.handle_leak()
             handle.close()
         self.value = 0
 

@@ -12,6 +12,8 @@ from jacinth.abi import (
     PA_HND,
     PA_USER0,
     PA_USER1,
+    ZX_ERR_BAD_HANDLE,
+    ZX_ERR_INVALID_ARGS,
     ZX_ERR_SHOULD_WAIT,
     ZX_EVENT_SIGNALED,
     ZX_INFO_PROCESS,
@@ -19,6 +21,7 @@ from jacinth.abi import (
     ZX_RIGHT_SAME_RIGHTS,
     ZX_SOCKET_PEER_CLOSED,
     ZX_SOCKET_READABLE,
+    ZX_TASK_RETCODE_EXCEPTION_KILL,
     ZX_TASK_TERMINATED,
     ZX_TIME_INFINITE,
     zx_info_process_t,
@@ -105,3 +108,73 @@ def test_a_debugger_watches_another_program(k: Kernel, build: Any) -> None:  # n
         ],
     )
     assert debuggee.finish() == (0, b"")
+
+
+LEAK = r"""
+#include <stdio.h>
+#include <string.h>
+#include <threads.h>
+#include <zircon/process.h>
+#include <zircon/syscalls.h>
+#include <zircon/syscalls/exception.h>
+
+static int leaks;
+static uint32_t state;
+
+static int handler(void* argument) {
+  zx_handle_t channel = *(zx_handle_t*)argument, exception, thread;
+  for (;;) {
+    zx_exception_info_t info;
+    if (zx_object_wait_one(channel, ZX_CHANNEL_READABLE, ZX_TIME_INFINITE, NULL)) return 1;
+    if (zx_channel_read(channel, 0, &info, &exception, sizeof(info), 1, NULL, NULL)) return 2;
+    zx_exception_report_t report;
+    zx_exception_get_thread(exception, &thread);
+    zx_object_get_info(thread, ZX_INFO_THREAD_EXCEPTION_REPORT, &report, sizeof(report), NULL, NULL);
+    leaks += report.header.type == ZX_EXCP_POLICY_ERROR && report.context.synth_code == ZX_EXCP_POLICY_CODE_HANDLE_LEAK;
+    zx_object_set_property(exception, ZX_PROP_EXCEPTION_STATE, &state, sizeof(state));
+    zx_handle_close(thread);
+    zx_handle_close(exception);
+  }
+}
+
+int main(int argc, char** argv) {
+  (void)argv;
+  zx_handle_t channel, one, *nowhere = (zx_handle_t*)8;
+  printf("nobody listens: %d\n", zx_event_create(0, NULL));
+  fflush(stdout);
+  state = argc > 1 ? ZX_EXCEPTION_STATE_TRY_NEXT : ZX_EXCEPTION_STATE_HANDLED;
+  if (zx_task_create_exception_channel(zx_process_self(), 0, &channel)) return 1;
+  thrd_t thread;
+  thrd_create(&thread, handler, &channel);
+  int status = zx_event_create(0, NULL);
+  printf("one: %d, leaks %d\n", status, leaks);
+  status = zx_channel_create(0, &one, nowhere);
+  printf("two: %d, leaks %d, the first one: %d\n", status, leaks, zx_handle_close(one));
+  status = zx_event_create(1, NULL);
+  printf("none: %d, leaks %d\n", status, leaks);
+  return 0;
+}
+"""
+
+
+def test_a_handle_whose_value_cannot_be_stored_is_a_policy_exception(k: Kernel, build: Any) -> None:  # noqa: F811
+    """Source: utest/core/syscall-generation (HandleCopyoutFailure); without a handler nothing but the status tells."""
+    code, output = Running(k, build(LEAK), k.host.root_job).finish()
+    assert (code, output.decode().splitlines()) == (
+        0,
+        [
+            f"nobody listens: {ZX_ERR_INVALID_ARGS}",
+            f"one: {ZX_ERR_INVALID_ARGS}, leaks 1",
+            f"two: {ZX_ERR_INVALID_ARGS}, leaks 2, the first one: {ZX_ERR_BAD_HANDLE}",
+            f"none: {ZX_ERR_INVALID_ARGS}, leaks 2",
+        ],
+    )
+
+
+def test_a_leak_that_its_handler_does_not_handle_ends_the_process(k: Kernel, build: Any) -> None:  # noqa: F811
+    program = build(LEAK.replace("argc > 1 ?", "argc == 1 ?"))
+    code, output = Running(k, program, k.host.root_job).finish()
+    assert (code, output) == (
+        ZX_TASK_RETCODE_EXCEPTION_KILL,
+        f"nobody listens: {ZX_ERR_INVALID_ARGS}\n".encode(),
+    )

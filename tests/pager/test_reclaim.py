@@ -196,6 +196,82 @@ def test_pages_that_are_always_needed_go_last(pw: PagerWorld) -> None:
         need(pw.k)
 
 
+def test_pages_that_are_not_needed_go_first(pw: PagerWorld) -> None:
+    first, second, third = pw.vmo(1), pw.vmo(3), discardable(pw.k, 1)
+    pw.supply(first, 0, b"x")
+    pw.supply(second, 0, b"a", b"b", b"c")
+    second.op_range(VmoOp.DONT_NEED, PAGE, 2 * PAGE)
+    assert (second.info.committed_bytes, second.read(0, 1)) == (3 * PAGE, b"a")
+    fill(pw.k)
+    need(pw.k)
+    assert (first.info.committed_bytes, second.info.committed_bytes) == (PAGE, PAGE)
+    need(pw.k)  # takes what is free now
+    assert (first.info.committed_bytes, second.info.committed_bytes) == (PAGE, PAGE)
+    need(pw.k)
+    assert (third.info.committed_bytes, first.info.committed_bytes) == (0, PAGE)
+    pw.read(second, 2)
+    assert pw.request() == (PagerCommand.READ, 2, 1)
+
+
+@pytest.mark.parametrize("touch", ["read", "write", "mapped", "always needed", "supplied again"])
+def test_who_touches_a_page_again_needs_it(pw: PagerWorld, touch: str) -> None:
+    other, vmo = pw.vmo(1), pw.vmo(1)
+    pw.supply(other, 0, b"other")
+    pw.supply(vmo, 0, b"abc")
+    address = pw.k.root_vmar.map(0, vmo, 0, PAGE, flags=VmarFlags.PERM_READ)
+    assert pw.k.host.sys.call.memory.read_user(address, 3) == b"abc"
+    vmo.op_range(VmoOp.DONT_NEED, 0, PAGE)
+    match touch:
+        case "read":
+            vmo.read(0, 1)
+        case "write":
+            vmo.write(b"x")
+        case "mapped":
+            assert pw.k.host.sys.call.memory.read_user(address, 3) == b"abc"
+        case "always needed":
+            vmo.op_range(VmoOp.ALWAYS_NEED, 0, PAGE)
+        case "supplied again":
+            fill(pw.k)
+            freed = need(pw.k)
+            assert vmo.info.committed_bytes == 0
+            freed.close()
+            pw.supply(vmo, 0, b"abc")
+    fill(pw.k)
+    need(pw.k)
+    assert (vmo.info.committed_bytes, other.info.committed_bytes) == (PAGE, 0)
+
+
+def test_what_is_always_needed_stays_so(pw: PagerWorld) -> None:
+    vmo, other = pw.vmo(1), pw.vmo(1)
+    for pages in (vmo, other):
+        pw.supply(pages, 0, b"x")
+    vmo.op_range(VmoOp.ALWAYS_NEED, 0, PAGE)
+    vmo.op_range(VmoOp.DONT_NEED, 0, PAGE)
+    fill(pw.k)
+    need(pw.k)
+    assert (vmo.info.committed_bytes, other.info.committed_bytes) == (PAGE, 0)
+
+
+@pytest.mark.parametrize("op", [VmoOp.DONT_NEED, VmoOp.ALWAYS_NEED])
+def test_a_hint_about_a_clone_is_one_about_what_it_shows(pw: PagerWorld, op: VmoOp) -> None:
+    vmo, other = pw.vmo(3), pw.vmo(2)
+    pw.supply(vmo, 0, b"a", b"b", b"c")
+    clone = vmo.create_child(VmoChildOptions.SNAPSHOT_AT_LEAST_ON_WRITE, PAGE, 2 * PAGE)
+    clone.write(b"own", PAGE)
+    pw.supply(other, 0, b"x", b"y")
+    clone.op_range(op, 0, 2 * PAGE)
+    fill(pw.k)
+    need(pw.k)
+    if op is VmoOp.DONT_NEED:
+        assert (vmo.info.committed_bytes, other.info.committed_bytes) == (2 * PAGE, 2 * PAGE)
+        pw.read(vmo, 1)
+        assert pw.request() == (PagerCommand.READ, 1, 1)
+    else:
+        assert vmo.read(PAGE, 1) == b"b"
+        assert vmo.info.committed_bytes == PAGE
+    assert clone.read(PAGE, 3) == b"own"
+
+
 def test_a_clone_that_needs_memory_for_a_page_may_have_to_ask_for_it_again(pw: PagerWorld) -> None:
     vmo = pw.vmo(1)
     pw.supply(vmo, 0, b"abc")

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from jacinth import Body, PagerCommand, Status, Vmo, VmoOp
+from jacinth import Body, Kernel, PagerCommand, Status, Vmo, VmoOp
 from jacinth.abi import (
     ZX_THREAD_STATE_BLOCKED_PAGER,
     ZX_THREAD_TERMINATED,
+    ZX_TIME_INFINITE,
 )
 
 from .conftest import PAGE, PagerWorld
@@ -280,3 +281,20 @@ def test_a_host_read_runs_the_kernel_until_a_pager_serves_it(pw: PagerWorld) -> 
     assert vmo.read(PAGE, 6) == b"second"
     assert vmo.read(0, 5) == b"first"
     assert served == [(PAGE, PAGE), (0, PAGE)]
+
+
+def test_how_long_a_pager_may_take_is_an_option_of_the_kernel() -> None:
+    with Kernel(seed=0, virtual_time=True, memory=16 << 20, pager_timeout=2_000_000_000) as k:
+        pw = PagerWorld(k)
+        start = k.now
+        reader = pw.read(pw.vmo(1), 0)
+        k.nanosleep(start + 1_999_000_000)
+        assert not reader.done
+        k.nanosleep(start + 2_001_000_000)
+        assert reader.answer[0] == Status.TIMED_OUT
+    with Kernel(seed=0, virtual_time=True, memory=16 << 20, pager_timeout=ZX_TIME_INFINITE) as k:
+        reader = (pw := PagerWorld(k)).read(pw.vmo(1), 0)
+        k.nanosleep(k.now + (1 << 61))
+        assert not reader.done
+    with pytest.raises(ValueError, match="0 ns"):
+        Kernel(pager_timeout=0)

@@ -9,6 +9,7 @@ import pytest
 from jacinth import Channel, Event, Kernel, Process, Status, Vmo, ZxNoMemory, ZxPeerClosed
 from jacinth.abi import ZX_ERR_NO_MEMORY, ZX_ERR_PEER_CLOSED, ZX_OK, ZX_TIME_INFINITE
 from jacinth.testing import sweep
+from tests.pager.conftest import PagerWorld
 
 
 def _body(k: Kernel, function: Any) -> Process[Kernel]:
@@ -198,3 +199,24 @@ def test_a_sweep_that_never_ends_is_ended() -> None:
 
     with pytest.raises(ValueError, match="more than 3"):
         sweep(scenario, lambda k, nth: k.faults.fail("zx_event_create", ZX_ERR_NO_MEMORY, nth=nth), limit=3)
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_a_call_that_waits_for_a_pager_counts_once(k: Kernel, failing: bool) -> None:
+    """It is made again when the page has come, or is known not to."""
+    world = PagerWorld(k)
+    vmo = world.vmo(1)
+    fault = k.faults.fail("zx_vmo_read", ZX_ERR_NO_MEMORY, nth=2)
+
+    async def read(zx: Any, mine: Any) -> list[int]:
+        return [(await zx.vmo_read(mine.raw, 0, 1))[0] for _ in range(2)]
+
+    toucher = world.start(vmo, read)
+    assert (fault.seen, toucher.done) == (1, False)
+    if failing:
+        world.fail(vmo, 0, 1, Status.IO)
+    else:
+        world.supply(vmo, 0, b"x")
+    k.run_until_idle()
+    assert toucher.answer == [Status.IO if failing else ZX_OK, ZX_ERR_NO_MEMORY]
+    assert (fault.seen, fault.fired) == (2, 1)

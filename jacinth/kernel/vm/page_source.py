@@ -19,6 +19,7 @@ from jacinth.abi import (
     ZX_PAGER_VMO_DIRTY,
     ZX_PAGER_VMO_READ,
     ZX_THREAD_STATE_BLOCKED_PAGER,
+    ZX_TIME_INFINITE,
     Status,
     ZxError,
 )
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 _PAGE_SHIFT: Final = 12
 
-# How long a pager may take, in ns; whoever waits gets TIMED_OUT then. Today's default of the boot option
-# kernel.userpager.overtime_timeout_seconds.
+# How long a pager may take, in ns, where `Kernel(pager_timeout=...)` says nothing else; whoever waits gets TIMED_OUT then. The
+# default of the real kernel's boot option kernel.userpager.overtime_timeout_seconds.
 OVERTIME: Final = 300 * 10**9
 
 
@@ -157,7 +158,8 @@ class PageSource:
         """Wait for pages, some of which may have been asked for before; then for these only: BAD_STATE."""
         if self.detached:
             raise ZxError(Status.BAD_STATE)
-        deadline = self.port.kernel.clock.now() + OVERTIME
+        kernel = self.port.kernel
+        deadline = min(kernel.clock.now() + kernel.pager_timeout, ZX_TIME_INFINITE)
         for request in self._requests:
             if request.command != command or request.end <= first or end <= request.first:
                 continue

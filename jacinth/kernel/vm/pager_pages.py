@@ -44,6 +44,8 @@ ZERO_AWAITING: Final = 6  # the same, and the pager is writing that back
 ZERO_UNTRACKED: Final = 7  # behind the content: zeroes that nobody needs to write back
 
 _WITH_FRAME: Final = (CLEAN, DIRTY, AWAITING)
+# What zeroes are when they have got a frame.
+_COMMITTED: Final = {ZERO_CLEAN: CLEAN, ZERO_DIRTY: DIRTY, ZERO_AWAITING: AWAITING, ZERO_UNTRACKED: DIRTY}
 _DIRTY_ZERO: Final = (ZERO_DIRTY, ZERO_AWAITING)
 
 
@@ -60,7 +62,7 @@ class PagerPages(PageList):
 
     PAGER_BACKED = True
 
-    __slots__ = ("_always_needed", "_reclaimer", "clones", "content", "modified", "source")
+    __slots__ = ("_always_needed", "_reclaimer", "_unneeded", "clones", "content", "modified", "source")
 
     def __init__(self, reclaimer: Reclaimer, memory: PhysicalMemory, size: int, source: PageSource) -> None:
         super().__init__(memory, size, CloneFamily())
@@ -72,6 +74,8 @@ class PagerPages(PageList):
         self.clones: dict[ClonePages, None] = {}
         self.modified = False  # since the pager has asked last
         self._always_needed: RangeMap[bool] = RangeMap()
+        # Clean pages that somebody has said are not needed, and that nobody has touched since. None of them is mapped.
+        self._unneeded: set[int] = set()
 
     @property
     def has_relatives(self) -> bool:
@@ -89,6 +93,8 @@ class PagerPages(PageList):
             if self.content.get(page) is None:
                 raise PageNeeded(self.source, ZX_PAGER_VMO_READ, page, page + 1)
             return None, False
+        if self._unneeded:
+            self._unneeded.discard(page)
         return frame, self.content.get(page) == DIRTY
 
     def frame_for_write(self, page: int, faulting: VmMapping | None = None) -> int:
@@ -101,6 +107,7 @@ class PagerPages(PageList):
                 self.changed(page, page + 1, faulting)
                 self.pages[page] = frame
             self.content.set(page, page + 1, DIRTY)
+            self._unneeded.discard(page)
         self.modified = True
         return self.pages[page]
 
@@ -192,6 +199,8 @@ class PagerPages(PageList):
         for low, high in missing:
             self.changed(low, high)
             self.content.set(low, high, ZERO_CLEAN)
+            if self._unneeded:
+                self._unneeded.difference_update(range(low, high))
         for page, frame in frames.items():
             page += first
             if self.content.get(page) == ZERO_CLEAN and page not in self.pages and _within(page, missing):
@@ -311,6 +320,37 @@ class PagerPages(PageList):
             self.frame_for_write(page)
         return super().pin(first, end)
 
+    def pin_to_look(self, first: int, end: int) -> list[int]:
+        """Nothing becomes dirty; zeroes get frames. Errors: PageNeeded, NO_MEMORY."""
+        self.prepare_read(first, end)
+        frames: list[int] = []
+        try:
+            for page in range(first, end):
+                self._commit_as_it_is(page)
+                # Each at once: memory for the next one must not be taken from it.
+                frames += super().pin(page, page + 1)
+        except (PageNeeded, ZxError):
+            self.unpin(first, first + len(frames))
+            raise
+        return frames
+
+    def _commit_as_it_is(self, page: int) -> None:
+        if page in self.pages:
+            return
+        content = self.content.get(page)
+        if content is None:
+            raise PageNeeded(self.source, ZX_PAGER_VMO_READ, page, page + 1)
+        frame = self.allocate()
+        self.changed(page, page + 1)
+        self.pages[page] = frame
+        self.content.set(page, page + 1, _COMMITTED[content])
+
+    def reclaim_unneeded(self) -> None:
+        """Memory is short: forget the pages of which somebody has said that they are not needed."""
+        unneeded, self._unneeded = sorted(self._unneeded), set()
+        for page in unneeded:
+            self.evict(page, page + 1, zeroes=False)
+
     def reclaim(self, *, needed: bool) -> None:
         """Memory is short: forget clean pages, those that are always needed or the others."""
         for low, high, always in self._always_needed.runs(0, self.size >> PAGE_SHIFT):
@@ -321,8 +361,19 @@ class PagerPages(PageList):
         """Errors: PageNeeded, which is no error where the pager fails. What was once needed always stays so."""
         if needed:
             self._always_needed.set(first, end, True)
+            self._unneeded.difference_update(range(first, end))
             with best_effort():
                 self.prepare_read(first, end)
+            return
+        for low, high, content in self.content.runs(first, end):
+            if content == CLEAN:
+                self.changed(low, high)  # whoever touches one of them again is to be noticed
+                self._unneeded.update(
+                    page
+                    for start, stop, always in self._always_needed.runs(low, high)
+                    if not always
+                    for page in range(start, stop)
+                )
 
     def snapshot(self, kind: int, first: int, end: int) -> PageList:
         """NOT_SUPPORTED a full snapshot: what was not supplied yet cannot be kept."""
@@ -483,10 +534,11 @@ class ClonePages(PageList):
         self.zeroes.set(first, min(end, self.limit), True)
 
     def hint(self, first: int, end: int, *, needed: bool) -> None:
-        """Errors: PageNeeded, which is no error where the pager fails."""
-        if needed:
-            with best_effort():
-                self.prepare_read(first, end)
+        """Of the parent's pages that it shows. Errors: PageNeeded, which is no error where the pager fails."""
+        for page in range(first, min(end, self.limit)):
+            below = None if page in self.pages else self._below(page)
+            if below is not None:
+                self.parent.hint(below, below + 1, needed=needed)
 
     def snapshot(self, kind: int, first: int, end: int) -> PageList:
         """Errors, in order: NOT_SUPPORTED a full snapshot; of a snapshot of what was modified, BAD_STATE pinned and

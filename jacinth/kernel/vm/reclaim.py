@@ -1,8 +1,9 @@
 """What the kernel takes back when memory runs out: it has no other use for it, and somebody else has said so.
 
-    1. the contents of discardable VMOs that are unlocked, the longest unlocked first
-    2. clean pages of pagers, which can be asked for again, VMO by VMO as these were made; first those that
-       nobody has said are always needed
+    1. clean pages of pagers, which can be asked for again, that somebody has said are not needed
+       (ZX_VMO_OP_DONT_NEED), unless they were touched since
+    2. the contents of discardable VMOs that are unlocked, the longest unlocked first
+    3. the other clean pages of pagers, VMO by VMO as these were made; first those that nobody has said are always needed
 
 The memory is what `Kernel` was given. Nothing is taken back before a page would otherwise be refused.
 """
@@ -31,6 +32,10 @@ class Reclaimer:
     def reclaim(self, frames: int) -> None:
         """Free at least so many frames, as far as there are any to be freed."""
         wanted = self._memory.allocated - frames
+        for pages in tuple(self.paged):
+            if self._memory.allocated <= wanted:
+                return
+            pages.reclaim_unneeded()
         for vmo in tuple(self.unlocked):
             if self._memory.allocated <= wanted:
                 return

@@ -301,6 +301,10 @@ class PageList:
             self.pinned[page] = self.pinned.get(page, 0) + 1
         return [self.pages[page] for page in range(first, end)]
 
+    def pin_to_look(self, first: int, end: int) -> list[int]:
+        """As `pin`, for who writes nothing."""
+        return self.pin(first, end)
+
     def unpin(self, first: int, end: int) -> None:
         for page in range(first, end):
             left = self.pinned.pop(page) - 1
@@ -745,18 +749,17 @@ class VmObjectDispatcher(SoloDispatcher):
     def window(self) -> memoryview:
         """All its pages, for the host to look at. They keep their frames, and the VMO stays, until the view is gone.
 
-        Errors, in order: NOT_SUPPORTED a pager's VMO or its clone; BAD_STATE where a page is not committed; NO_MEMORY for
-        one that a snapshot shares. OSError as the memory's own.
+        Pages of a pager's VMO and of its clones are supplied as for a read: PageNeeded. Errors, in order: BAD_STATE where a page
+        of another VMO is not committed; NO_MEMORY for one that a snapshot shares. OSError as the memory's own.
         """
-        if self.pages.PAGER_BACKED:
-            raise ZxError(Status.NOT_SUPPORTED)
         size = self.size
         first, end = self._page_range(0, size)
-        if len(self.pages.present(first, end)) < end - first:
+        if not self.pages.PAGER_BACKED and len(self.pages.present(first, end)) < end - first:
             raise ZxError(Status.BAD_STATE)
         if not size:
             return memoryview(b"")
-        frames = self.pin(0, size)
+        frames = self.pages.pin_to_look(first, end)
+        self.acquire()
         try:
             window = self.pages.memory.window(frames)
         except OSError:
