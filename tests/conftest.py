@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from jacinth.api.kernel import Kernel
+from jacinth.machine.portable import engine
 from jacinth.syscalls.door import HostSys
 from tests.conformance import recorder
 
@@ -18,6 +19,16 @@ def k() -> Iterator[Kernel]:
     """A kernel with virtual time and seed 0."""
     with Kernel(seed=0, virtual_time=True, memory=64 << 20, strict=True) as kernel:
         yield kernel
+
+
+@pytest.fixture(params=["in C", "in Python"])
+def hot_paths(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The portable engine with its C module and without: `pytest.mark.usefixtures` where the two must do the same."""
+    if request.param == "in Python":
+        monkeypatch.setenv("JACINTH_PURE_PYTHON", "1")
+    elif engine._portable is None:
+        pytest.skip("the C module is not built")
+    return str(request.param)
 
 
 @pytest.fixture

@@ -400,9 +400,10 @@ class Kernel:
         thread = self.current
         assert thread is not None and thread.context is not None
         if isinstance(exit_, Syscall):
-            if thread.in_restricted:
-                assert thread.restricted is not None
-                thread.restricted.leave(ZX_RESTRICTED_REASON_SYSCALL)
+            restricted = thread.restricted
+            # RestrictedState.entered, for speed.
+            if restricted is not None and (restricted.way_out.open or restricted.body is not None):
+                restricted.leave(ZX_RESTRICTED_REASON_SYSCALL)
                 if thread.coroutine is None and not thread.attention:
                     return thread.context
                 return self._next()
@@ -492,6 +493,14 @@ class Kernel:
         for observer in self.observers:
             observer.on_exception(thread, report)
         thread.process.kill(ZX_TASK_RETCODE_EXCEPTION_KILL)
+
+    def add_probe(self, probe: KernelProbe) -> None:
+        self.probes.append(probe)
+        self.engine.takes_ways_out = False  # they are told of every return from restricted mode
+
+    def remove_probe(self, probe: KernelProbe) -> None:
+        self.probes.remove(probe)
+        self.engine.takes_ways_out = not self.probes
 
     def on_process_create(self, process: ProcessDispatcher) -> None:
         for probe in self.probes:

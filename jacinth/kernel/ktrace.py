@@ -138,7 +138,7 @@ class KTrace(KernelProbe):
             self._writing = True
             self._running, self._idle = self._kernel.current, False
             self._report()
-            self._kernel.probes.append(self)
+            self._kernel.add_probe(self)
         if categories & KTRACE_GRP_SYSCALL:
             self._kernel.watch_calls()
         self.categories = categories
@@ -162,7 +162,7 @@ class KTrace(KernelProbe):
     def _end(self) -> None:
         if self._writing:
             self._writing = False
-            self._kernel.probes.remove(self)
+            self._kernel.remove_probe(self)
             self._flows.clear()
             self._running = None
 

@@ -27,48 +27,40 @@ from jacinth.abi import (
 from jacinth.kernel.thread import CHECKPOINT
 from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.kernel.vm.vmo import PAGE_SHIFT, PAGE_SIZE, VmObjectDispatcher
-from jacinth.machine.x86_64 import RegisterBlock, Rflags
+from jacinth.machine.x86_64 import RegisterBlock
 
 if TYPE_CHECKING:
     from jacinth.kernel.exception import ExceptionReport
     from jacinth.kernel.kernel import Kernel
     from jacinth.kernel.thread import Body, ThreadDispatcher
-    from jacinth.machine.interface import Context
+    from jacinth.machine.interface import Context, WayOut
 
 _REPORT: Final = zx_restricted_state_t.SIZE  # where zx_restricted_exception_t has the exception
-_USER_TOP: Final = 1 << 47
 # Places in a register block, as plain numbers of this module, which are found in a third of the time.
 _RCX: Final = RegisterBlock.RCX
-_RAX: Final = RegisterBlock.RAX
 _R11: Final = RegisterBlock.R11
-_IP: Final = RegisterBlock.IP
-_FLAGS: Final = RegisterBlock.FLAGS
-_FS_BASE: Final = RegisterBlock.FS_BASE
-_GS_BASE: Final = RegisterBlock.GS_BASE
-_NOT_FOR_USERS: Final = ((1 << 64) - 1) & ~Rflags.USER
-_UPPER_HALF: Final = (1 << 64) - _USER_TOP  # addresses between the two are not canonical
+_DESTROYED: Final = (_RCX, _R11)  # by a syscall instruction
 
 
 class RestrictedState:
     """What is bound to a thread: the VMO with the registers of restricted mode, and the way back out of it."""
 
     __slots__ = (
-        "_bases",
         "_block",
         "_code_frames",
-        "_context",
         "_frame",
         "_inside",
         "_memory",
         "_outside",
         "_thread",
-        "_vector",
+        "aspace",
         "body",
         "machine",
         "page",
         "reason",
         "report_address",
         "vmo",
+        "way_out",
     )
 
     def __init__(self, thread: ThreadDispatcher, report_address: int) -> None:
@@ -84,12 +76,19 @@ class RestrictedState:
         self._code_frames = kernel.memory.code_frames
         self.page = kernel.memory.view[place : place + PAGE_SIZE]  # the VMO's only one
         self._block = RegisterBlock(self.page[: RegisterBlock.SIZE])
-        # What the thread reaches in normal and in restricted mode. A process without parts keeps all of its address space.
-        self._outside = process.aspace
-        self._inside = process.restricted or process.aspace
-        self._vector = 0
-        self._context = 0
-        self._bases = (0, 0)  # FS and GS of normal mode
+        # What the thread reaches in restricted mode, and the machine's side of that and of normal mode. A process without parts
+        # keeps all of its address space.
+        self.aspace = process.restricted or process.aspace
+        self._inside = self.aspace.machine
+        self._outside = process.aspace.machine
+        # Back to the vector, with the context and the FS and GS bases of normal mode.
+        self.way_out: WayOut = kernel.engine.way_out(
+            self._block,
+            self._frame,
+            _DESTROYED,
+            ZX_RESTRICTED_REASON_SYSCALL,
+            self._outside,
+        )
         self.body: Body | None = None  # a Python body while its thread is in restricted mode
         self.machine: Context | None = None  # the registers with which a Python body runs restricted code
         self.reason = ZX_RESTRICTED_REASON_SYSCALL  # why it came back the last time
@@ -112,60 +111,52 @@ class RestrictedState:
         thread = self._thread
         registers = thread.context
         assert registers is not None
-        self._check()
-        self._bases = registers.bases
-        self._vector = vector
-        self._context = context
+        try:
+            rax = registers.restore(self._block, self._inside, self.way_out, vector, context)
+        except ValueError:
+            raise ZxError(Status.BAD_STATE) from None
         if thread.kicked:
             thread.kicked = False
-            fs_base, gs_base = self._bases
-            registers.jump(
-                vector, context, ZX_RESTRICTED_REASON_KICK, fs_base, gs_base, self._outside.machine
-            )
+            way = self.way_out
+            registers.jump(vector, context, ZX_RESTRICTED_REASON_KICK, way.tp, way.abi_reg, self._outside)
             return 0
-        self._go_in(registers)
-        return self._block.words[_RAX]
+        if thread.kernel.probes:
+            self._tell(None)
+        return rax
 
     async def enter_from_body(self) -> int:
         """The current thread, a Python body, waits while its restricted code runs. Answers why that has ended, a
         ZX_RESTRICTED_REASON_*: BAD_STATE registers that no thread may have.
         """
         thread = self._thread
-        self._check()
+        if self.machine is None:
+            self.machine = thread.kernel.engine.context(self._inside)
+        try:
+            self.machine.restore(self._block, self._inside)
+        except ValueError:
+            raise ZxError(Status.BAD_STATE) from None
         if thread.kicked:
             thread.kicked = False
             return ZX_RESTRICTED_REASON_KICK
-        if self.machine is None:
-            self.machine = thread.kernel.engine.context(thread.aspace.machine)
         self.body, thread.coroutine = thread.coroutine, None
         thread.context = self.machine
-        self._go_in(self.machine)
+        if thread.kernel.probes:
+            self._tell(None)
         await CHECKPOINT
         return self.reason
 
-    def _check(self) -> None:
-        """BAD_STATE registers that no thread may have."""
-        words = self._block.words
-        fs_base, gs_base = words[_FS_BASE], words[_GS_BASE]
-        if words[_IP] >= _USER_TOP or words[_FLAGS] & _NOT_FOR_USERS:
-            raise ZxError(Status.BAD_STATE)
-        if _USER_TOP <= fs_base < _UPPER_HALF or _USER_TOP <= gs_base < _UPPER_HALF:
-            raise ZxError(Status.BAD_STATE)
-
-    def _go_in(self, registers: Context) -> None:
-        """The state is loaded as it is now, which is as it was checked: nobody else has run."""
-        thread = self._thread
-        thread.aspace = inside = self._inside
-        registers.restore(self._block, inside.machine)
-        thread.in_restricted = True
-        if thread.kernel.probes:
-            for probe in thread.kernel.probes:
-                probe.on_restricted(thread, None)
-
     # Out
 
+    @property
+    def entered(self) -> bool:
+        """Whether the thread is in restricted mode."""
+        return self.way_out.open or self.body is not None
+
     def leave(self, reason: int) -> None:
-        """Back to normal mode, for a ZX_RESTRICTED_REASON_*. No register but those for the vector is kept from before."""
+        """Back to normal mode, for a ZX_RESTRICTED_REASON_*. No register but those for the vector is kept from before.
+
+        With a syscall instruction machine code may have taken its way out already, which does the same.
+        """
         thread = self._thread
         registers = thread.context
         assert registers is not None
@@ -173,17 +164,15 @@ class RestrictedState:
             self._forget_code()
         registers.save(self._block)
         if reason == ZX_RESTRICTED_REASON_SYSCALL:
-            words = self._block.words  # the instruction destroys these
-            words[_RCX] = words[_R11] = 0
-        thread.in_restricted = False
+            words = self._block.words
+            for word in _DESTROYED:
+                words[word] = 0
         if thread.kernel.probes:
-            for probe in thread.kernel.probes:
-                probe.on_restricted(thread, reason)
-        thread.aspace = outside = self._outside
+            self._tell(reason)
         body = self.body
         if body is None:
-            fs_base, gs_base = self._bases
-            registers.jump(self._vector, self._context, reason, fs_base, gs_base, outside.machine)
+            way = self.way_out
+            registers.jump(way.pc, way.arg1, reason, way.tp, way.abi_reg, self._outside)
             return
         self.body = None
         self.reason = reason
@@ -192,6 +181,10 @@ class RestrictedState:
             thread.interrupted = body
         else:
             thread.coroutine = body
+
+    def _tell(self, reason: int | None) -> None:
+        for probe in self._thread.kernel.probes:
+            probe.on_restricted(self._thread, reason)
 
     async def leave_with_exception(self, report: ExceptionReport) -> None:
         """Back to normal mode, which gets the report, or is told that it is lost where there is no memory for it."""

@@ -64,14 +64,14 @@ class SamplerDispatcher(SoloDispatcher, KernelProbe):
             raise ZxError(Status.BAD_STATE)
         self.state = SamplerState.RUNNING
         self._due = self.kernel.clock.now() + self.period
-        self.kernel.probes.append(self)
+        self.kernel.add_probe(self)
 
     def stop(self) -> None:
         """BAD_STATE where it does not run. What it has sampled can still be read."""
         if self.state is not SamplerState.RUNNING:
             raise ZxError(Status.BAD_STATE)
         self.state = SamplerState.CONFIGURED
-        self.kernel.probes.remove(self)
+        self.kernel.remove_probe(self)
 
     def on_zero_handles(self) -> None:
         if self.state is SamplerState.RUNNING:

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from jacinth.kernel.restricted import RestrictedState
     from jacinth.kernel.rseq import RestartableSequence
     from jacinth.kernel.turns import Reservation
+    from jacinth.kernel.vm.aspace import VmAspace
+    from jacinth.kernel.vm.unified import UnifiedAspace
     from jacinth.machine.interface import Context
 
 
@@ -108,7 +110,6 @@ class ThreadDispatcher(TaskDispatcher):
     __slots__ = (
         "_name",
         "affinity",
-        "aspace",
         "attention",
         "call",
         "context",
@@ -120,7 +121,6 @@ class ThreadDispatcher(TaskDispatcher):
         "exiting",
         "handling",
         "in_exception",
-        "in_restricted",
         "interrupted",
         "is_body",
         "kicked",
@@ -152,10 +152,8 @@ class ThreadDispatcher(TaskDispatcher):
         )
         self.is_body = False
         self.waiter: Waiter | None = None  # what it is blocked on
-        # Restricted mode: the state that is bound, whether the thread is in it, and whether it has been kicked and has not
-        # noticed yet. In it, `aspace` is the restricted part alone.
+        # Restricted mode: the state that is bound, and whether the thread has been kicked and has not noticed yet.
         self.restricted: RestrictedState | None = None
-        self.in_restricted = False
         self.kicked = False
         # What its profile says: CPUs to run on, its share of them, and how much of them it has for itself.
         self.affinity: int | None = None
@@ -163,7 +161,6 @@ class ThreadDispatcher(TaskDispatcher):
         self.reservation: Reservation | None = None
         self.turn_ends = 0  # kept by `Turns` while it is queued
         self.rseq: RestartableSequence | None = None
-        self.aspace = process.aspace  # what user code of the thread reaches now
         # Exceptions. Where one is being handled, that is what `coroutine` does, and what it did before is kept in `interrupted`.
         self.exception: ExceptionReport | None = None  # the last one
         self.exceptionate = Exceptionate(ZX_EXCEPTION_CHANNEL_TYPE_THREAD)
@@ -431,6 +428,17 @@ class ThreadDispatcher(TaskDispatcher):
         return True
 
     # Restricted mode
+
+    @property
+    def in_restricted(self) -> bool:
+        """Whether the thread is in restricted mode now."""
+        return self.restricted is not None and self.restricted.entered
+
+    @property
+    def aspace(self) -> VmAspace | UnifiedAspace:
+        """What user code of the thread reaches now."""
+        restricted = self.restricted
+        return restricted.aspace if restricted is not None and restricted.entered else self.process.aspace
 
     def bind_restricted(self, state: RestrictedState | None) -> None:
         """Let *state* be what the current thread enters restricted mode with, from now on: None for nothing."""

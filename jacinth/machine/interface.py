@@ -40,6 +40,28 @@ class AddressSpace(Protocol):
         """Give everything back. The aspace is on no CPU and in no unified aspace any more."""
 
 
+class WayOut:
+    """A way back from what `Context.restore` has put a context into. Made by `Engine.way_out`, and read by its caller."""
+
+    __slots__ = ("abi_reg", "arg1", "open", "pc", "tp")
+
+    def __init__(self) -> None:
+        self.open = (
+            False  # from `restore` on, until it has been taken, or the context is restored again or jumps
+        )
+        self.pc = self.arg1 = 0  # as `restore` was given them
+        self.tp = self.abi_reg = 0  # the bases of before
+
+
+def left_open(way_out: WayOut | None, instead: WayOut | None) -> WayOut | None:
+    """For an engine that takes none: of a context's ways out *way_out* is open from now on, *instead* of another."""
+    if instead is not None:
+        instead.open = False
+    if way_out is not None:
+        way_out.open = True
+    return way_out
+
+
 class Context(Protocol):
     """The registers of one guest thread. Readable and writable whenever it is not on a CPU, and inside the
     trap it caused.
@@ -86,15 +108,22 @@ class Context(Protocol):
     def save(self, block: RegisterBlock) -> None:
         """Store the general registers; of the flags those that user code may change."""
 
-    def restore(self, block: RegisterBlock, aspace: AddressSpace) -> None:
-        """Load the general registers, as `set_general`, and go on in *aspace*."""
+    def restore(
+        self,
+        block: RegisterBlock,
+        aspace: AddressSpace,
+        way_out: WayOut | None = None,
+        pc: int = 0,
+        arg1: int = 0,
+    ) -> int:
+        """Load the general registers and go on in *aspace*. Answers what is now where `set_result` puts an answer.
+
+        With *way_out* the next syscall instruction may be no trap: the context comes out at *pc*, as `Engine.way_out` says, with
+        *arg1* and with the FS and GS bases of now. Raises ValueError for registers that no thread may have.
+        """
 
     def jump(self, pc: int, arg1: int, arg2: int, tp: int, abi_reg: int, aspace: AddressSpace) -> None:
         """Go on at *pc* in *aspace*, as a fresh thread without a stack, but with the floating point registers as they are."""
-
-    @property
-    def bases(self) -> tuple[int, int]:
-        """The FS and the GS base."""
 
     def fp(self) -> FpRegs: ...
 
@@ -119,6 +148,7 @@ class Engine(Protocol):
     cpus: int
     # By which code the vDSO calls the kernel: with the number in rax it comes back behind itself, rcx and r11 lost.
     syscall_code: bytes
+    takes_ways_out: bool  # False: it leaves them open, for somebody wants to see every trap
 
     def aspace(self) -> AddressSpace:
         """A new, empty page table for all of user space."""
@@ -129,6 +159,15 @@ class Engine(Protocol):
 
     def context(self, aspace: AddressSpace) -> Context:
         """A new context with zeroed registers and the power-on floating point state."""
+
+    def way_out(
+        self, block: RegisterBlock, frame: int, cleared: Sequence[int], arg2: int, aspace: AddressSpace
+    ) -> WayOut:
+        """A way out for `Context.restore`, one context at a time. To take it is to `save` the registers to *block*, which lies
+        in *frame*, with those of *cleared* as 0, and to `jump` to its pc, with its arg1, *arg2* and its bases, in *aspace*.
+
+        An engine may take it while nobody steps, watches or kicks the context, or leave it open: then the trap comes.
+        """
 
     def start(self, cpu: int, context: Context) -> None:
         """Hand a context to an idle CPU with a fresh budget. It runs within wait()."""

@@ -85,6 +85,10 @@ class GeneralRegs:
     gs_base: int = 0
 
 
+_USER_TOP: Final = 1 << 47
+_UPPER_HALF: Final = (1 << 64) - _USER_TOP  # addresses between the two are not canonical
+
+
 class RegisterBlock:
     """The general registers in memory, as `zx_restricted_state_t` has them: rdi, rsi, rbp; rbx, rdx, rcx, rax; rsp; r8 to r15;
     rip, rflags, the FS and the GS base.
@@ -104,6 +108,16 @@ class RegisterBlock:
         self.first = words[0:3]
         self.second = words[3:7]
         self.numbered = words[8:16]
+
+    def check(self) -> None:
+        """ValueError for registers that no thread may have: a pc that is no user address, flags that user code cannot change,
+        bases that are not canonical.
+        """
+        ip, flags, fs_base, gs_base = self.words[self.IP : self.SIZE // 8]
+        if ip >= _USER_TOP or flags & ~Rflags.USER:
+            raise ValueError("registers that no thread may have")
+        if _USER_TOP <= fs_base < _UPPER_HALF or _USER_TOP <= gs_base < _UPPER_HALF:
+            raise ValueError("bases that no thread may have")
 
 
 @dataclass(slots=True)

@@ -479,7 +479,8 @@ def _guest_source(row: SyscallRow, names: dict[str, Any]) -> str:
         setup.append("memory = call.memory")
     for index, param in enumerate(row.params, start=1):
         if not _is_pointer(param):
-            arguments.append(_number(param, f"r[{index}]"))
+            whole = SCALARS[param.type] == (8, False)  # as a register is already
+            arguments.append(f"r[{index}]" if whole else _number(param, f"r[{index}]"))
             continue
         cls = _guest_pointer(param)
         make = f"{cls.__name__}({_code(param)!r}, {param.optional})"

@@ -66,6 +66,17 @@ def test_a_program_repeats_though_other_kernels_ran_in_between_and_time_has_pass
 
 
 @needs_compiler
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_repeats_without_the_engine_s_c_module(
+    compiled: Callable[[str], Path], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = compiled(name).read_bytes()
+    first = replay.program(data, 7)
+    monkeypatch.setenv("JACINTH_PURE_PYTHON", "1")
+    assert replay.program(data, 7) == first
+
+
+@needs_compiler
 def test_the_seed_decides(compiled: Callable[[str], Path]) -> None:
     data = compiled("mix").read_bytes()
     runs = {"\n".join(replay.program(data, seed)) for seed in range(4)}

@@ -18,6 +18,8 @@ from jacinth.machine.interface import EXECUTE, PAGE_SIZE, READ, WRITE
 from jacinth.machine.portable.context import PortableContext
 from jacinth.machine.x86_64 import FpRegs, GeneralRegs, RegisterBlock, Rflags, Vector
 
+pytestmark = pytest.mark.usefixtures("hot_paths")
+
 RWX = READ | WRITE | EXECUTE
 HIGH = 1 << 46
 

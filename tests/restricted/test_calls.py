@@ -37,6 +37,8 @@ from jacinth.api.kernel import Kernel
 from tests.exceptions.conftest import World
 from tests.restricted.conftest import CODE, DATA, PAGE, REGISTERS, SYSCALL, UD2, Bodies
 
+pytestmark = pytest.mark.usefixtures("hot_paths")
+
 STATE = zx_restricted_state_t.SIZE
 # Adds one to every register, and stores rcx at fs:0, r11 at gs:0.
 ADD_ONE = b"".join(

@@ -27,6 +27,8 @@ from jacinth.api.kernel import Kernel
 from jacinth.kernel.handle import Handle
 from tests.restricted.conftest import CODE, SPIN, SYSCALL, UD2, Bodies
 
+pytestmark = pytest.mark.usefixtures("hot_paths")
+
 KICK, CALL, EXCEPTION = RestrictedReason.KICK, RestrictedReason.SYSCALL, RestrictedReason.EXCEPTION
 
 

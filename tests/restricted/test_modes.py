@@ -36,6 +36,8 @@ from jacinth.api.kernel import Kernel
 from jacinth.kernel.vm.aspace import SHARED_ASPACE_BASE
 from tests.restricted.conftest import CODE, DATA, PAGE, SECOND, SYSCALL, UD2, Bodies
 
+pytestmark = pytest.mark.usefixtures("hot_paths")
+
 LOAD = bytes.fromhex("488b07") + SYSCALL  # mov rax, [rdi]
 STORE = bytes.fromhex("48 8907") + SYSCALL  # mov [rdi], rax
 JUMP = bytes.fromhex("ffe7")  # jmp rdi

@@ -22,6 +22,8 @@ from jacinth.abi import (
 from jacinth.tools.cc import CompileError
 from tests.restricted.conftest import CODE, PAGE, UD2, Machines, assemble
 
+pytestmark = pytest.mark.usefixtures("hot_paths")
+
 FUNCTIONS = 0x600
 CALLED = ["zx_restricted_bind_state", "zx_vmo_write", "zx_restricted_enter", "zx_process_exit"]
 BIND, WRITE, ENTER, EXIT = (f"call [rbx + {FUNCTIONS + 8 * i}]" for i in range(len(CALLED)))

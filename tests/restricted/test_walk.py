@@ -51,6 +51,8 @@ from jacinth.tools.cc import CompileError
 from tests.ipc.conftest import Program
 from tests.restricted.conftest import CODE, DATA, SECOND, UD2, Bodies, Machines, Shared, assemble
 
+pytestmark = pytest.mark.usefixtures("hot_paths")
+
 # Runs in restricted mode. Ends with 10 in the data page, 7 in the second one, and rbp 7.
 RESTRICTED = f"""
     mov rdi, {SECOND}

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from jacinth.machine.interface import AddressSpace
+from jacinth.machine.interface import AddressSpace, WayOut, left_open
 from jacinth.machine.native import _native
 from jacinth.machine.native.aspace import PageTable, Space, UnifiedView
 from jacinth.machine.x86_64 import DebugRegs, Dr6, FpRegs, GeneralRegs, RegisterBlock, Rflags, x87_tags
@@ -76,6 +76,7 @@ class NativeContext:
         "_own",
         "_own_area",
         "_regs",
+        "_way_out",
         "fault",
         "pending",
         "slot",
@@ -86,6 +87,7 @@ class NativeContext:
     def __init__(self, engine: NativeEngine, aspace: Space) -> None:
         self._engine = engine
         self.space: Space = aspace
+        self._way_out: WayOut | None = None  # the one that is open
         self._debug = DebugRegs()
         self._own = memoryview(bytearray(WORDS * 8)).cast("Q")
         self._own_area = memoryview(bytearray(FRESH))
@@ -228,10 +230,21 @@ class NativeContext:
         words[17] = regs[EFLAGS] & _USER
         words[18:20] = regs[FS:R8]
 
-    def restore(self, block: RegisterBlock, aspace: AddressSpace) -> None:
+    def restore(
+        self,
+        block: RegisterBlock,
+        aspace: AddressSpace,
+        way_out: WayOut | None = None,
+        pc: int = 0,
+        arg1: int = 0,
+    ) -> int:
+        block.check()
+        self._way_out = left_open(way_out, self._way_out)
         self.space = aspace  # type: ignore[assignment]  # one of ours
         self._touch()
         regs, words = self._regs, block.words
+        if way_out is not None:
+            way_out.pc, way_out.arg1, way_out.tp, way_out.abi_reg = pc, arg1, regs[FS], regs[GS]
         regs[RDI:RBX] = words[0:3]
         regs[RBX:RAX] = words[3:5]
         regs[RCX] = words[5]
@@ -241,8 +254,10 @@ class NativeContext:
         regs[RIP] = words[16]
         regs[EFLAGS] = words[17] & _USER | _ON
         regs[FS:R8] = words[18:20]
+        return int(words[6])
 
     def jump(self, pc: int, arg1: int, arg2: int, tp: int, abi_reg: int, aspace: AddressSpace) -> None:
+        self._way_out = left_open(None, self._way_out)
         self.space = aspace  # type: ignore[assignment]
         self._touch()
         regs = self._regs
@@ -255,10 +270,6 @@ class NativeContext:
             regs[FS] = tp
         if abi_reg:
             regs[GS] = abi_reg
-
-    @property
-    def bases(self) -> tuple[int, int]:
-        return self._regs[FS], self._regs[GS]
 
     def fp(self) -> FpRegs:
         area = self._area

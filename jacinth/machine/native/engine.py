@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic_ns
 from typing import Final, cast
 
 from jacinth.machine.exit import PREEMPTED, SYSCALL, CpuException, Exit, PageFault
-from jacinth.machine.interface import EXECUTE, READ, WRITE, AddressSpace, Context, Trap
+from jacinth.machine.interface import EXECUTE, READ, WRITE, AddressSpace, Context, Trap, WayOut
 from jacinth.machine.memory import OutOfMemory, PhysicalMemory
 from jacinth.machine.native import _native
 from jacinth.machine.native.aspace import PageTable, UnifiedView, View
 from jacinth.machine.native.context import CR2, EFLAGS, ERR, RIP, TRAPNO, NativeContext, Slot
-from jacinth.machine.x86_64 import PageFaultCode, Rflags, Vector
+from jacinth.machine.x86_64 import PageFaultCode, RegisterBlock, Rflags, Vector
 
 SLICE: Final = 5_000_000  # ns
 # How often one side looks for the other before it sleeps, if there are CPUs enough: a guest thread for some microseconds, in
@@ -66,6 +66,7 @@ class NativeEngine:
             raise ValueError(f"a slice of {slice_ns} ns")
         self.memory = memory
         self.cpus = cpus
+        self.takes_ways_out = False
         self.syscall_code = _syscall_code()
         self.views: dict[View, None] = {}  # that have a process
         self._slice = slice_ns
@@ -96,6 +97,11 @@ class NativeEngine:
     def context(self, aspace: AddressSpace) -> NativeContext:
         assert isinstance(aspace, PageTable | UnifiedView)
         return NativeContext(self, aspace)
+
+    def way_out(
+        self, block: RegisterBlock, frame: int, cleared: Sequence[int], arg2: int, aspace: AddressSpace
+    ) -> WayOut:
+        return WayOut()  # always left open
 
     def start(self, cpu: int, context: Context) -> None:
         if not 0 <= cpu < self.cpus:

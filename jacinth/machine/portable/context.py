@@ -10,7 +10,7 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from jacinth.machine.interface import AddressSpace
+from jacinth.machine.interface import AddressSpace, WayOut, left_open
 from jacinth.machine.portable import cpu as layout
 from jacinth.machine.portable.paging import PageTable, Space, UnifiedView
 from jacinth.machine.x86_64 import DebugRegs, Dr6, Dr7, FpRegs, GeneralRegs, RegisterBlock, Rflags, x87_tag
@@ -47,19 +47,6 @@ _GS_BASE: Final = layout.GS_BASE // 8
 class PortableContext:
     """See interface.Context. Made by `PortableEngine.context`."""
 
-    __slots__ = (
-        "_aspace",
-        "_debug",
-        "_engine",
-        "_own",
-        "_own_address",
-        "_own_regs",
-        "_own_state",
-        "_regs",
-        "armed",
-        "step_pending",
-    )
-
     def __init__(self, engine: PortableEngine, aspace: Space) -> None:
         size = (engine.cpu.fp_end + 7) // 8 * 8
         store = (ctypes.c_char * size)()
@@ -71,6 +58,7 @@ class PortableContext:
         self._own_state = self._own[: engine.cpu.fp_end]
         self._own_regs = self._own.cast("Q")
         self._regs = self._own_regs  # where the registers are now, as 64-bit numbers
+        self._way_out: WayOut | None = None  # the one that is open
         self.armed = False  # there are breakpoints
         self.step_pending = False  # a single step ended, and the trap has not been told yet
         self._own_state[:] = engine.pristine
@@ -203,7 +191,19 @@ class PortableContext:
         words[18] = regs[_FS_BASE]
         words[19] = regs[_GS_BASE]
 
-    def restore(self, block: RegisterBlock, aspace: AddressSpace) -> None:
+    def restore(
+        self,
+        block: RegisterBlock,
+        aspace: AddressSpace,
+        way_out: WayOut | None = None,
+        pc: int = 0,
+        arg1: int = 0,
+    ) -> int:
+        block.check()
+        self._way_out = left_open(way_out, self._way_out)
+        if way_out is not None:
+            way_out.pc, way_out.arg1 = pc, arg1
+            way_out.tp, way_out.abi_reg = self._regs[_FS_BASE], self._regs[_GS_BASE]
         self._aspace = aspace  # type: ignore[assignment]  # one of ours
         engine = self._engine
         engine.attend(self, pc=True)
@@ -225,8 +225,10 @@ class PortableContext:
         regs[_CC] = _CC_EFLAGS_DOWN if flags & _DF else _CC_EFLAGS
         regs[_FS_BASE] = words[18]
         regs[_GS_BASE] = words[19]
+        return int(words[6])
 
     def jump(self, pc: int, arg1: int, arg2: int, tp: int, abi_reg: int, aspace: AddressSpace) -> None:
+        self._way_out = left_open(None, self._way_out)
         self._aspace = aspace  # type: ignore[assignment]
         engine = self._engine
         engine.attend(self, pc=True)
@@ -242,11 +244,6 @@ class PortableContext:
             regs[_FS_BASE] = tp
         if abi_reg:
             regs[_GS_BASE] = abi_reg
-
-    @property
-    def bases(self) -> tuple[int, int]:
-        regs = self._regs
-        return regs[_FS_BASE], regs[_GS_BASE]
 
     def fp(self) -> FpRegs:
         window = self._window(0, self._engine.cpu.fp_end)

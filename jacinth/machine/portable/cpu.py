@@ -57,7 +57,7 @@ CC_OP_EFLAGS: Final = 1  # "the arithmetic flags are in cc_src"
 # A bit of hflags that means nothing at privilege level 3: code with it and code without it is translated, and found, apart.
 OTHER_VIEW: Final = 1 << 23  # HF_SMAP_MASK
 # Unicorn's translation look-aside buffers, for three kinds of access: ours uses the second one alone.
-_TLB_DESCRIPTION: Final = 696  # bytes
+TLB_DESCRIPTION: Final = 696  # bytes
 _TLB_USER: Final = 1
 
 _CR0: Final = 1 << 31 | 1 << 16 | 1 << 5 | 1 << 4 | 1 << 1 | 1  # PG, WP, NE, ET, MP, PE
@@ -117,8 +117,8 @@ class Cpu:
         msr = abi.MsrValue(number, value)
         self._call(self.lib.uc_reg_write(self.uc, abi.REG_MSR, ctypes.byref(msr)))
 
-    def hook(self, kind: int, callback: object, instruction: int = 0) -> int:
-        """Add a hook over all addresses; *callback* is a ctypes function, kept alive here, or an address."""
+    def hook(self, kind: int, callback: object, instruction: int = 0, data: int | None = None) -> int:
+        """Add a hook over all addresses; *callback* is a ctypes function, kept alive here, or an address, and gets *data*."""
         out = ctypes.c_size_t()
         self._hooks.append(callback)
         pointer: Any = callback
@@ -126,7 +126,7 @@ class Cpu:
             pointer = ctypes.cast(pointer, ctypes.c_void_p)
         everywhere = (1, 0)
         extra = (ctypes.c_int(instruction),) if instruction else ()
-        self._call(self.lib.uc_hook_add(self.uc, ctypes.byref(out), kind, pointer, None, *everywhere, *extra))
+        self._call(self.lib.uc_hook_add(self.uc, ctypes.byref(out), kind, pointer, data, *everywhere, *extra))
         return out.value
 
     # Finding the parts.
@@ -235,10 +235,10 @@ class Cpu:
         """
         structure, env = self.structure, self.env_address - self.cpu
         masks = env - 64
-        first = masks - 8 - 3 * _TLB_DESCRIPTION
+        first = masks - 8 - 3 * TLB_DESCRIPTION
         for i in range(3):
-            description = structure[first + i * _TLB_DESCRIPTION :][:_TLB_DESCRIPTION]
-            *large, pointer = struct.unpack_from(f"<QQ{_TLB_DESCRIPTION - 24}xQ", description)
+            description = structure[first + i * TLB_DESCRIPTION :][:TLB_DESCRIPTION]
+            *large, pointer = struct.unpack_from(f"<QQ{TLB_DESCRIPTION - 24}xQ", description)
             mask, table = struct.unpack_from("<QQ", structure, masks + 16 * i)
             if (
                 large != [2**64 - 1] * 2
@@ -251,14 +251,16 @@ class Cpu:
                 raise MachineError(
                     "the translation buffers are not where they should be in this build of Unicorn"
                 )
-        self._tlb_dirty = first - 32
+        self.tlb = first + _TLB_USER * TLB_DESCRIPTION  # and the one that it does not use lies behind it
+        self.tlb_mask = masks + 16 * _TLB_USER
+        self.tlb_dirty = first - 32
 
         def neighbours(place: int, size: int) -> tuple[memoryview, memoryview, memoryview]:
             """What lies there, what follows, and room for one of them."""
             return structure[place:][:size], structure[place + size :][:size], memoryview(bytearray(size))
 
-        self._tlb = neighbours(first + _TLB_USER * _TLB_DESCRIPTION, _TLB_DESCRIPTION)
-        self._tlb_mask = neighbours(masks + 16 * _TLB_USER, 16)
+        self._tlb = neighbours(self.tlb, TLB_DESCRIPTION)
+        self._tlb_mask = neighbours(self.tlb_mask, 16)
         self._clear_tlb = partial(self.lib.tlb_flush_by_mmuidx_x86_64, self.cpu, 1 << _TLB_USER)
 
     def swap_tlbs(self) -> None:
@@ -271,7 +273,7 @@ class Cpu:
         between[:] = used
         used[:] = other
         other[:] = between
-        self.structure[self._tlb_dirty] = 7
+        self.structure[self.tlb_dirty] = 7
 
     def clear_tlb(self) -> None:
         """Forget what the CPU knows of the page table, but not what it knew before the last swap."""

@@ -11,15 +11,17 @@ The budget is a slice of the host's time, or, where a run must repeat exactly, a
 
 from __future__ import annotations
 
+import ctypes
+import os
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic_ns
 from typing import Final, cast
 
 from jacinth.machine.exit import PREEMPTED, SYSCALL, CpuException, Exit, PageFault
-from jacinth.machine.interface import UNIFIED_SPLIT, AddressSpace, Context, Trap
+from jacinth.machine.interface import UNIFIED_SPLIT, AddressSpace, Context, Trap, WayOut
 from jacinth.machine.memory import PhysicalMemory
 from jacinth.machine.portable import cpu as layout
 from jacinth.machine.portable import unicorn_abi as abi
@@ -36,7 +38,12 @@ from jacinth.machine.portable.paging import (
     UnifiedView,
 )
 from jacinth.machine.portable.ticker import Ticker
-from jacinth.machine.x86_64 import Dr6, Dr7, PageFaultCode, Rflags, Vector
+from jacinth.machine.x86_64 import Dr6, Dr7, PageFaultCode, RegisterBlock, Rflags, Vector
+
+try:
+    from jacinth.machine.portable import _portable
+except ImportError:  # it was built where there is no compiler
+    _portable = None  # type: ignore[assignment]
 
 QUANTUM: Final = 400_000  # blocks: a few milliseconds
 SLICE: Final = 5_000_000  # ns
@@ -69,6 +76,12 @@ class PortableEngine:
     cpus = 1
     syscall_code = b"\x0f\x05"
 
+    def __new__(cls, *_: object, **__: object) -> PortableEngine:
+        """With the parts that are C, where they are there."""
+        if cls is PortableEngine and _portable is not None and not os.environ.get("JACINTH_PURE_PYTHON"):
+            return super().__new__(CompiledEngine)
+        return super().__new__(cls)
+
     def __init__(
         self,
         memory: PhysicalMemory,
@@ -83,6 +96,7 @@ class PortableEngine:
         if slice_ns < 1:
             raise ValueError(f"a slice of {slice_ns} ns")
         self.memory = memory
+        self.takes_ways_out = True
         self.quantum = quantum
         self.uses = FrameUses(memory)
         self.cpu = cpu = Cpu(memory)
@@ -148,7 +162,7 @@ class PortableEngine:
         self._last_flip = (0, 0)
 
         # First among the hooks of instructions: Unicorn leaves out those behind one that is not meant when it is to stop.
-        cpu.hook(abi.HOOK_INSN, abi.HookSyscall(self._on_syscall), abi.INS_SYSCALL)
+        self._hook_syscalls()
         cpu.hook(abi.HOOK_INTR, abi.HookInterrupt(self._on_interrupt))
         cpu.hook(abi.HOOK_INSN_INVALID, abi.HookInvalid(self._on_invalid))
         cpu.hook(abi.HOOK_INSN, abi.HookPort(self._on_port), abi.INS_IN)
@@ -167,6 +181,16 @@ class PortableEngine:
     def context(self, aspace: AddressSpace) -> PortableContext:
         assert isinstance(aspace, PageTable | UnifiedView)
         return PortableContext(self, aspace)
+
+    def way_out(
+        self,
+        block: RegisterBlock,
+        frame: int,
+        cleared: Sequence[int],
+        arg2: int,
+        aspace: AddressSpace,
+    ) -> WayOut:
+        return WayOut()  # the trap comes first
 
     def start(self, cpu: int, context: Context) -> None:
         if cpu != 0:
@@ -236,7 +260,8 @@ class PortableEngine:
         """Contexts and address spaces are of no use any more."""
         if not self.cpu.uc:
             return
-        self._live = None
+        if self._live is not None:
+            self.forget(self._live)
         self.unload(self._space)
         self.memory.drop_code = None
         self.memory.free_table(self.cpu.null_cr3 >> 12)
@@ -440,11 +465,8 @@ class PortableEngine:
         if error is None or "ctypes callback" not in (lost.err_msg or ""):
             self._unraisable(lost)
             return
-        if not self._special:
-            # Nothing was done yet: the instruction, a syscall mostly, is to be executed again.
-            self._pc = self.env[_RIP]
-            self._pc_written = True
-        self._fail(error)
+        # Nothing was done yet: the instruction, a syscall mostly, is to be executed again.
+        self._fail_in_syscall(error, again=True)
 
     def _settle(self) -> None:
         """After the syscall instruction: put the pc right that the trap wrote during it."""
@@ -453,6 +475,9 @@ class PortableEngine:
             self.env[_RIP] = self._pc
 
     # Hooks. Each is called by Unicorn, and lets no exception out.
+
+    def _hook_syscalls(self) -> None:
+        self.cpu.hook(abi.HOOK_INSN, abi.HookSyscall(self._on_syscall), abi.INS_SYSCALL)
 
     def _on_syscall(self) -> None:
         try:
@@ -466,22 +491,32 @@ class PortableEngine:
             ):
                 self._in_syscall = 0
                 return
-            self._in_syscall = 0
-            self._pc = self.env[_RIP]
-            self._special = True
-            if following is None:
-                self._stop()
-                return
-            # Unicorn is about to add the instruction's length to the pc of whatever is loaded. Have it call
-            # us once more after that.
-            self._following = following
-            self._finishing = True
-            self._structure[self._exit_request] = 1  # _interrupt_after_block, for speed
-            self._words[self._exception_index] = _FINISH
+            self._after_syscall(following)
         except BaseException as error:
-            self._in_syscall = 0
+            self._fail_in_syscall(error, again=False)
+
+    def _after_syscall(self, following: PortableContext | None) -> None:
+        """Go on with what the trap chose, which takes more than returning."""
+        self._in_syscall = 0
+        self._pc = self.env[_RIP]
+        self._special = True
+        if following is None:
+            self._stop()
+            return
+        # Unicorn is about to add the instruction's length to the pc of whatever is loaded. Have it call
+        # us once more after that.
+        self._following = following
+        self._finishing = True
+        self._structure[self._exit_request] = 1  # _interrupt_after_block, for speed
+        self._words[self._exception_index] = _FINISH
+
+    def _fail_in_syscall(self, error: BaseException, again: bool) -> None:
+        """Nothing has been done yet where the instruction is to be executed *again*."""
+        self._in_syscall = 0
+        if not (again and self._special):
             self._pc = self.env[_RIP]
-            self._fail(error)
+            self._pc_written = self._pc_written or again
+        self._fail(error)
 
     def _go_on_elsewhere(self, context: PortableContext) -> bool:
         """The trap has given the context that is in a syscall another pc or address space, other registers too: restricted mode.
@@ -645,6 +680,61 @@ class PortableEngine:
         env[2] = value >> 32 & 0xFFFFFFFF
         env[_RIP] = pc
         return True
+
+
+if _portable is not None:
+
+    class CompiledContext(_portable.Context, PortableContext):
+        """System calls and restricted mode in C."""
+
+    class CompiledEngine(_portable.Engine, PortableEngine):
+        """The hook of system calls in C, which calls the trap and little else of Python; ways out are taken there alone."""
+
+        def context(self, aspace: AddressSpace) -> PortableContext:
+            assert isinstance(aspace, PageTable | UnifiedView)
+            return CompiledContext(self, aspace)
+
+        def way_out(
+            self,
+            block: RegisterBlock,
+            frame: int,
+            cleared: Sequence[int],
+            arg2: int,
+            aspace: AddressSpace,
+        ) -> WayOut:
+            return _portable.WayOut(block, self.memory.code_frames, frame, cleared, arg2, aspace)
+
+        def close(self) -> None:
+            super().close()
+            self._close()
+
+        def _hook_syscalls(self) -> None:
+            cpu = self.cpu
+            read_eflags = ctypes.cast(cpu.lib.helper_read_eflags_x86_64, ctypes.c_void_p).value
+            assert read_eflags is not None
+            hook, data = self._open(
+                env=cpu.env_address,
+                memory=self.memory.address,
+                memory_size=self.memory.size,
+                tlb=cpu.cpu + cpu.tlb,
+                tlb_size=layout.TLB_DESCRIPTION,
+                tlb_mask=cpu.cpu + cpu.tlb_mask,
+                tlb_dirty=cpu.cpu + cpu.tlb_dirty,
+                read_eflags=read_eflags,
+                rip=layout.RIP,
+                eflags=layout.EFLAGS,
+                cc_src=layout.CC_SRC,
+                cc_op=layout.CC_OP,
+                hflags=layout.HFLAGS,
+                fs_base=layout.FS_BASE,
+                gs_base=layout.GS_BASE,
+                cr3=layout.CR3,
+                general_end=layout.GENERAL_END,
+                other_view=layout.OTHER_VIEW,
+                cc_op_eflags=layout.CC_OP_EFLAGS,
+                syscall_exit=SYSCALL,
+            )
+            cpu.hook(abi.HOOK_INSN, hook, abi.INS_SYSCALL, data)
 
 
 def _no_trap(_: int, exit_: Exit) -> PortableContext | None:
