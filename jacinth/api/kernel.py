@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import functools
-import os
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from jacinth.abi import ZX_TIME_INFINITE
 from jacinth.api.caller import enter, leave
 from jacinth.api.debuglog import Resource
 from jacinth.api.handle import check
+from jacinth.api.machine import EngineName, make_machine
 from jacinth.api.memory import Vmar
 from jacinth.api.task import Job, Process
 from jacinth.kernel import kernel as core
 from jacinth.kernel.kernel import KernelDeadlock
 from jacinth.kernel.vm.page_source import OVERTIME
-from jacinth.kernel.wait import Clock, HostClock, TscClock, VirtualClock
-from jacinth.machine.interface import Engine
 from jacinth.machine.memory import PhysicalMemory
-from jacinth.machine.native.selftest import why_not
-from jacinth.machine.portable.engine import PortableEngine
 from jacinth.syscalls.door import BodySys, Door
 from jacinth.syscalls.faults import Faults
 from jacinth.syscalls.host import Host
@@ -31,30 +27,7 @@ if TYPE_CHECKING:
 
     from jacinth.api.channel import CallBuffer
 
-EngineName = Literal["auto", "native", "portable"]
-
 DEFAULT_MEMORY = 1 << 30
-
-
-def _machine(name: EngineName, memory: PhysicalMemory, virtual_time: bool) -> tuple[Engine, Clock]:
-    """An engine, and the clock that goes with it. ValueError where the native one is asked for and cannot be had.
-
-    "auto" is the portable one, unless the environment's JACINTH_ENGINE says "native" and that works.
-    """
-    if name == "auto" and os.environ.get("JACINTH_ENGINE") != "native":
-        name = "portable"
-    fault = (
-        "virtual time needs the portable one" if virtual_time else why_not() if name != "portable" else None
-    )
-    if name == "native" and fault is not None:
-        raise ValueError(f"no native engine: {fault}")
-    if name == "portable" or fault is not None:
-        clock: Clock = VirtualClock() if virtual_time else HostClock()
-        return PortableEngine(memory, deterministic=virtual_time, tsc=clock.now), clock
-    from jacinth.machine.native import _native
-    from jacinth.machine.native.engine import NativeEngine
-
-    return NativeEngine(memory), TscClock(_native.tsc, _native.tsc_mult())
 
 
 class Kernel(core.Kernel):
@@ -62,6 +35,9 @@ class Kernel(core.Kernel):
     are.
 
     `root_job`, `process`, `root_vmar` and `root_resource` are the host's own handles; `host.sys` makes raw calls.
+
+    *engine* is "native", "portable", or "auto": the native one where it works (`jacinth.api.machine`). *cpus* is how many the
+    native one has: those of the host, 1 with a *seed*. NoEngine, a ValueError, where that cannot be had.
 
     *seed* and *virtual_time* together make every run repeat exactly: the scheduler's choices follow from the
     seed, and time moves only when the system does. *memory* is the size of physical memory in bytes. Who waits for
@@ -77,6 +53,7 @@ class Kernel(core.Kernel):
         self,
         *,
         engine: EngineName = "auto",
+        cpus: int | None = None,
         seed: int | None = None,
         virtual_time: bool = False,
         memory: int = DEFAULT_MEMORY,
@@ -86,7 +63,7 @@ class Kernel(core.Kernel):
         if pager_timeout <= 0:
             raise ValueError(f"a pager has {pager_timeout} ns to supply a page")
         physical = PhysicalMemory(memory)
-        machine, clock = _machine(engine, physical, virtual_time)
+        machine, clock = make_machine(engine, physical, cpus=cpus, seed=seed, virtual_time=virtual_time)
         super().__init__(physical, machine, clock, seed, strict)
         self.pager_timeout = pager_timeout
         self.door = Door(self)

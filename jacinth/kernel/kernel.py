@@ -120,7 +120,10 @@ class Kernel:
         self.timers = TimerHeap()
         self.ready: deque[ThreadDispatcher] = deque()
         self.turns: Turns | None = None  # where profiles make threads unequal
+        # Whose exit is being handled, or who is brought forward; and who runs machine code meanwhile, by CPU.
         self.current: ThreadDispatcher | None = None
+        self._running: list[ThreadDispatcher | None] = [None] * engine.cpus
+        self._several = engine.cpus > 1
         self.observers: list[KernelObserver] = []
         self.probes: list[
             KernelProbe
@@ -193,13 +196,15 @@ class Kernel:
             self.turns = Turns(None if self.seed is None else self.random)
 
     def _pick(self, now: int) -> ThreadDispatcher | None:
-        """The next thread to run, letting time pass while there is none; None where it is the host's turn. It is *now*."""
+        """The next thread to run. It is *now*.
+
+        Time passes while there is none, unless another CPU runs: None then, and where it is the host's turn.
+        """
         ready, timers, clock = self.ready, self.timers, self.clock
         while True:
             if clock.virtual:
                 self._tick(_PICK_NS)
                 now = clock.now()
-            self._picked_at = now
             deadline = timers.next_deadline()
             if deadline is not None and deadline <= now:
                 timers.fire(now)
@@ -217,10 +222,14 @@ class Kernel:
                 thread.queued = False
                 thread.queue_time += now - thread.queued_at
                 if thread is self._host:
+                    self._host_turn = True
                     return None
                 # It may have been killed or suspended since it was queued; one that exits may be handling that.
                 if thread.state is ThreadState.RUNNING or thread.handling:
+                    thread.picked_at = now
                     return thread
+            if self._several and self._anybody_runs():
+                return None
             for probe in self.probes:
                 probe.on_idle()
             deadline = timers.next_deadline()
@@ -260,19 +269,20 @@ class Kernel:
             if self.on_tick is not None:
                 self.on_tick(self.clock.now())
 
-    def _next(self) -> Context | None:
-        """Bring threads forward until one needs the CPU; None when it is the host's turn."""
+    def _next(self, cpu: int) -> Context | None:
+        """Bring threads forward until one needs the CPU; None when none does, or it is the host's turn."""
         thread = self.current
         while True:
             if thread is not None:
                 context = self._advance(thread)
                 if context is not None:
+                    self._running[cpu] = thread
                     return context
                 now = self.clock.now()
-                thread.runtime += now - self._picked_at
+                thread.runtime += now - thread.picked_at
             else:
                 now = self.clock.now()
-            self.current = None  # what timers and inputs do now is nobody's doing
+            self.current = self._running[cpu] = None  # what timers and inputs do now is nobody's doing
             left, left_at = thread, now
             thread = self.current = self._pick(now)
             if self.probes:
@@ -289,11 +299,66 @@ class Kernel:
         for probe in self.probes:
             probe.on_switch(left or host, left_at, thread or host)
 
-    def turn_so_far(self) -> int:
-        """How long the current thread has had the CPU, in ns."""
-        return self.clock.now() - self._picked_at
+    def _anybody_runs(self) -> bool:
+        return any(thread is not None for thread in self._running)
 
-    _picked_at: int = 0
+    def _fill(self) -> None:
+        """Give every idle CPU a thread, as long as there are any."""
+        for cpu, thread in enumerate(self._running):
+            if thread is None and not self._host_turn:
+                self.current = None
+                context = self._next(cpu)
+                if context is None:
+                    break
+                self.engine.start(cpu, context)
+        self.current = None
+
+    def _spread(self, cpu: int, context: Context) -> Context | None:
+        """Let ready threads run on idle CPUs. Answers what the CPU goes on with: *context*, unless it is the host's turn."""
+        thread = self._running[cpu]
+        self._fill()
+        if not self._host_turn:
+            return context
+        assert thread is not None
+        thread.runtime += self.turn_so_far(thread)
+        self._running[cpu] = None
+        self._put_back(thread)
+        return None
+
+    def _put_back(self, thread: ThreadDispatcher) -> None:
+        """*thread* goes on before all others, if it can."""
+        if thread.state is ThreadState.RUNNING and thread.waiter is None and not thread.queued:
+            thread.queued = True
+            thread.queued_at = self.clock.now()
+            self.ready.appendleft(thread)
+
+    def halt(self, thread: ThreadDispatcher) -> None:
+        """Take *thread* off another CPU, if it runs there: it is as after a preemption then."""
+        if self._several and thread is not self.current and thread in self._running:
+            cpu = self._running.index(thread)
+            self.engine.stop(cpu)
+            self._running[cpu] = None
+            thread.runtime += self.turn_so_far(thread)
+            thread.preempted()
+            self.make_ready(thread)
+
+    def turn_so_far(self, thread: ThreadDispatcher) -> int:
+        """How long *thread* has had a CPU, in ns; 0 where it has none."""
+        if thread is self.current or thread in self._running:
+            return self.clock.now() - thread.picked_at
+        return 0
+
+    def _wait_limit(self) -> int | None:
+        """How long the CPUs may run before somebody looks at timers and inputs for those that are idle, in ns."""
+        if not self._several or None not in self._running:
+            return None
+        deadline = self.timers.next_deadline()
+        limit = None if deadline is None else max(0, deadline - self.clock.now())
+        if self.inputs and self._wanted_inputs():
+            return _POLL_NS if limit is None else min(limit, _POLL_NS)
+        return limit
+
+    _host_turn: bool = False
     _next_poll: int = 0
 
     def _advance(self, thread: ThreadDispatcher) -> Context | None:
@@ -397,7 +462,7 @@ class Kernel:
 
     def _trap(self, cpu: int, exit_: Exit) -> Context | None:
         """Handle one Exit. Answers the context that the CPU goes on with, None to come back to the host."""
-        thread = self.current
+        thread = self.current = self._running[cpu]
         assert thread is not None and thread.context is not None
         if isinstance(exit_, Syscall):
             restricted = thread.restricted
@@ -406,7 +471,7 @@ class Kernel:
                 restricted.leave(ZX_RESTRICTED_REASON_SYSCALL)
                 if thread.coroutine is None and not thread.attention:
                     return thread.context
-                return self._next()
+                return self._next(cpu)
             result = self.syscall(thread)
             if result is not None:
                 context = thread.context
@@ -424,18 +489,24 @@ class Kernel:
                 self.raise_exception(thread, _fatal_page_fault(exit_, error.status))
             except PageNeeded as need:
                 thread.coroutine = _wait_for_page(thread, exit_, need)
-                return self._next()
+                return self._next(cpu)
             if not (thread.attention or thread.handling):
                 return thread.context
         elif isinstance(exit_, Preempted):
             self._tick(_QUANTUM_NS)
             thread.attention = True
-            if thread.rseq is not None and not thread.in_restricted:
-                thread.rseq.preempted(thread.context)
+            thread.preempted()
         elif isinstance(exit_, CpuException):
             type_ = _EXCEPTION_TYPES.get(exit_.vector, ZX_EXCP_GENERAL)
             self.raise_exception(thread, ExceptionReport(type_, exit_.vector, exit_.code))
-        return self._next()
+        return self._next(cpu)
+
+    def _trap_and_spread(self, cpu: int, exit_: Exit) -> Context | None:
+        """The same with several CPUs: whoever has become ready runs on those that are idle."""
+        context = self._trap(cpu, exit_)
+        if context is not None and self.ready and None in self._running:
+            return self._spread(cpu, context)
+        return context
 
     def run_host(self, host: ThreadDispatcher, waiter: Waiter) -> None:
         """Run the system until *waiter*, on which the host thread blocks, is complete and it is the host's turn."""
@@ -444,25 +515,32 @@ class Kernel:
         if not host.block_on(waiter):
             return
         self._host = host
-        host.runtime += self.turn_so_far()
+        self._host_turn = False
+        host.runtime += self.turn_so_far(host)
         self.current = None
+        trap = self._trap_and_spread if self._several else self._trap
         try:
-            context = self._next()
-            if context is not None:
-                self.engine.start(0, context)
-                self.engine.wait(self._trap)
+            while True:
+                self._fill()
+                if self._host_turn:
+                    break
+                self.engine.wait(trap, self._wait_limit())
         finally:
             self._host = None
-            interrupted, self.current = self.current, host
-            if (
-                interrupted is not None
-                and interrupted.state is ThreadState.RUNNING
-                and interrupted.waiter is None
-            ):
-                # An exception (Ctrl-C, a deadlock) has ended the loop in the middle of a thread's turn.
-                interrupted.queued = True
-                interrupted.queued_at = self.clock.now()
-                self.ready.appendleft(interrupted)
+            self.engine.recall()
+            # Those that were taken off their CPUs, and whoever was in the middle of a turn that an exception (Ctrl-C, a deadlock)
+            # has ended.
+            interrupted = self.current
+            for cpu, thread in enumerate(self._running):
+                if thread is not None and thread is not interrupted:
+                    thread.runtime += self.turn_so_far(thread)
+                    thread.preempted()
+                    self._put_back(thread)
+                self._running[cpu] = None
+            if interrupted is not None:
+                self._put_back(interrupted)
+            self.current = host
+            host.picked_at = self.clock.now()
             if host.waiter is not None:
                 if host.waiter.timer is not None:
                     host.waiter.timer.cancel()

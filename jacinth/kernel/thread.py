@@ -126,6 +126,7 @@ class ThreadDispatcher(TaskDispatcher):
         "kicked",
         "late_writes",
         "pending",
+        "picked_at",
         "process",
         "queue_time",
         "queued",
@@ -179,6 +180,7 @@ class ThreadDispatcher(TaskDispatcher):
         self.queued_at = 0  # since when
         self.queue_time = 0  # ns in the queue, before this time
         self.runtime = 0  # ns on a CPU, before this time
+        self.picked_at = 0  # since when it has its turn
         self.late_writes: list[
             Any
         ] = []  # of the present system call, to memory that its pager has not supplied yet
@@ -232,9 +234,7 @@ class ThreadDispatcher(TaskDispatcher):
     def times(self) -> TaskTimes:
         """Up to now."""
         kernel = self.kernel
-        cpu = self.runtime
-        if self is kernel.current:
-            cpu += kernel.turn_so_far()
+        cpu = self.runtime + kernel.turn_so_far(self)
         return TaskTimes(cpu, self.queue_time + (kernel.clock.now() - self.queued_at if self.queued else 0))
 
     def _set_state(self, state: ThreadState) -> None:
@@ -333,6 +333,7 @@ class ThreadDispatcher(TaskDispatcher):
 
     def kill(self) -> None:
         """End the thread. Another thread is dead at once; the current one when it leaves the kernel."""
+        self.kernel.halt(self)
         if self.alive:
             self._set_state(ThreadState.DYING)
         elif self.state is not ThreadState.DYING or not self.exiting:
@@ -440,6 +441,11 @@ class ThreadDispatcher(TaskDispatcher):
         restricted = self.restricted
         return restricted.aspace if restricted is not None and restricted.entered else self.process.aspace
 
+    def preempted(self) -> None:
+        """It has been taken off its CPU between two instructions."""
+        if self.rseq is not None and self.context is not None and not self.in_restricted:
+            self.rseq.preempted(self.context)
+
     def bind_restricted(self, state: RestrictedState | None) -> None:
         """Let *state* be what the current thread enters restricted mode with, from now on: None for nothing."""
         old, self.restricted = self.restricted, state
@@ -459,6 +465,7 @@ class ThreadDispatcher(TaskDispatcher):
         if self.state in (ThreadState.DYING, ThreadState.DEAD):
             raise ZxError(Status.BAD_STATE)
         self.kicked = True
+        self.kernel.halt(self)
         if self.in_restricted:
             self.attention = True
 
@@ -470,6 +477,7 @@ class ThreadDispatcher(TaskDispatcher):
             raise ZxError(Status.BAD_STATE)
         self.suspend_count += 1
         if self.state is ThreadState.RUNNING:
+            self.kernel.halt(self)
             if self is self.kernel.current or self.handling or self.in_exception is not None:
                 self.attention = True
             else:

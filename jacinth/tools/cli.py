@@ -126,7 +126,13 @@ def cli() -> None:
     type=click.Choice(["auto", "native", "portable"]),
     default="auto",
     show_default=True,
-    help="What runs guest code.",
+    help="What runs guest code: the native engine where it works.",
+)
+@click.option(
+    "--cpus",
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many CPUs the native engine has: those of the host, or 1 with --seed.",
 )
 @click.option(
     "--env",
@@ -146,6 +152,7 @@ def run(
     timeout: float | None,
     memory: int,
     engine: Any,
+    cpus: int | None,
     environ: tuple[str, ...],
     program: str,
     arguments: tuple[str, ...],
@@ -159,7 +166,7 @@ def run(
         if path is not None and (fault := _unwritable(path)):
             raise click.BadParameter(f"{path}: {fault}", param_hint=hint)
     lines = trace_to or ("-" if trace else None)
-    options = Options(engine, seed, virtual_time, timeout, memory, lines, ktrace, variables)
+    options = Options(engine, cpus, seed, virtual_time, timeout, memory, lines, ktrace, variables)
     sys.exit(run_program(program, arguments, options))
 
 

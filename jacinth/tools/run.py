@@ -28,6 +28,7 @@ from jacinth.abi import (
     zx_info_process_t,
 )
 from jacinth.api.kernel import Kernel
+from jacinth.api.machine import NoEngine, why_not_native
 from jacinth.kernel.kernel import KernelDeadlock
 from jacinth.tools.crash import CrashReporter
 from jacinth.userboot.console import Console, OutputLost, write_all
@@ -37,7 +38,7 @@ from jacinth.userboot.launch import launch
 if TYPE_CHECKING:
     from types import FrameType
 
-    from jacinth.api.kernel import EngineName
+    from jacinth.api.machine import EngineName
     from jacinth.kernel.job import JobDispatcher
 
 # Exit statuses, as shells and timeout(1) have them.
@@ -61,6 +62,7 @@ class Options:
     """What the command line says. *timeout* in seconds; *memory* in bytes."""
 
     engine: EngineName = "auto"
+    cpus: int | None = None
     seed: int | None = None
     virtual_time: bool = False
     timeout: float | None = None
@@ -110,10 +112,20 @@ def _run(path: str, arguments: Sequence[str], options: Options) -> int:
     if sum(len(os.fsencode(word)) + 1 for word in words) > ZX_CHANNEL_MAX_MSG_BYTES - _BOOTSTRAP_RESERVE:
         raise _CannotRun("arguments and environment are longer than 64 KiB", NOT_EXECUTABLE)
     data = _read(path, options.memory)
+    if options.engine == "auto" and not options.virtual_time and "JACINTH_ENGINE" not in os.environ:
+        fault = why_not_native("auto", virtual_time=False)
+        if fault is not None:
+            _say(path, f"on the portable engine, since the native one cannot be used here: {fault}")
     try:
         kernel = Kernel(
-            engine=options.engine, seed=options.seed, virtual_time=options.virtual_time, memory=options.memory
+            engine=options.engine,
+            cpus=options.cpus,
+            seed=options.seed,
+            virtual_time=options.virtual_time,
+            memory=options.memory,
         )
+    except NoEngine as error:
+        raise _CannotRun(str(error), CANNOT_GO_ON) from None
     except OSError as error:
         fault = f"cannot have {_size(options.memory)} of memory: {_strerror(error)}"
         raise _CannotRun(fault, CANNOT_GO_ON) from None
