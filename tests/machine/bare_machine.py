@@ -1,4 +1,4 @@
-"""A small machine for the tests of the engine: code as bytes, mapped at CODE, with a stack below
+"""A small machine for the tests of the engines: code as bytes, mapped at CODE, with a stack below
 STACK_TOP."""
 
 from __future__ import annotations
@@ -6,19 +6,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jacinth.machine.exit import Exit
-from jacinth.machine.interface import EXECUTE, PAGE_SIZE, READ, WRITE
+from jacinth.machine.interface import EXECUTE, PAGE_SIZE, READ, WRITE, AddressSpace, Context, Engine
 from jacinth.machine.memory import PhysicalMemory
-from jacinth.machine.portable.context import PortableContext
 from jacinth.machine.portable.engine import PortableEngine
-from jacinth.machine.portable.paging import PageTable, Space
 
-CODE = 0x10000
-STACK_TOP = 0x20000
-DATA = 0x30000
+# Above the 2 MiB that the native engine keeps for itself.
+CODE = 0x410000
+STACK_TOP = 0x420000
+DATA = 0x430000
 QUANTUM = 5_000
 LONG = 100_000_000  # ns: longer than what runs here by far, so that only endless loops are preempted
 
-Answer = Callable[[Exit], PortableContext | None]
+Answer = Callable[[Exit], "Context | None"]
 
 
 def assemble(text: str) -> bytes:
@@ -27,10 +26,19 @@ def assemble(text: str) -> bytes:
 
 
 class Machine:
-    def __init__(self, **options: object) -> None:
+    """With the portable engine, or the *native* one. *options* are the engine's."""
+
+    def __init__(self, native: bool = False, **options: object) -> None:
         self.memory = PhysicalMemory(64 << 20)
-        self.engine = PortableEngine(self.memory, **{"quantum": QUANTUM, "slice_ns": LONG, **options})  # type: ignore[arg-type]
-        self.spaces: list[Space] = []
+        self.native = native
+        self.engine: Engine
+        if native:
+            from jacinth.machine.native.engine import NativeEngine
+
+            self.engine = NativeEngine(self.memory, **{"slice_ns": LONG, **options})  # type: ignore[arg-type]
+        else:
+            self.engine = PortableEngine(self.memory, **{"quantum": QUANTUM, "slice_ns": LONG, **options})  # type: ignore[arg-type]
+        self.spaces: list[AddressSpace] = []
         self.frames: list[int] = []
 
     def frame(self, content: bytes = b"") -> int:
@@ -39,7 +47,13 @@ class Machine:
         self.memory.write(frame, 0, content)
         return frame
 
-    def space(self, text: str | bytes = b"", access: int = READ | EXECUTE) -> PageTable:
+    def frame_at(self, space: AddressSpace, address: int) -> int:
+        """The frame that is mapped there; 0 for none."""
+        if self.native:
+            return space.view.entry(address >> 12) >> 3  # type: ignore[attr-defined]
+        return space.translate(address) or 0  # type: ignore[attr-defined]
+
+    def space(self, text: str | bytes = b"", access: int = READ | EXECUTE) -> AddressSpace:
         """A new address space with the code, a page of stack and a page of data."""
         space = self.engine.aspace()
         self.spaces.append(space)
@@ -50,16 +64,16 @@ class Machine:
         space.map(DATA, [self.frame()], READ | WRITE)
         return space
 
-    def context(self, space: Space, pc: int = CODE, arg1: int = DATA, arg2: int = 0) -> PortableContext:
+    def context(self, space: AddressSpace, pc: int = CODE, arg1: int = DATA, arg2: int = 0) -> Context:
         context = self.engine.context(space)
         context.start(pc, STACK_TOP, arg1, arg2, 0, 0)
         return context
 
-    def run(self, context: PortableContext, trap: Answer | None = None) -> list[Exit]:
+    def run(self, context: Context, trap: Answer | None = None) -> list[Exit]:
         """Run until *trap* answers None, without one until the first exit that is no Preempted. The exits."""
         exits: list[Exit] = []
 
-        def on_exit(_: int, exit_: Exit) -> PortableContext | None:
+        def on_exit(_: int, exit_: Exit) -> Context | None:
             exits.append(exit_)
             return trap(exit_) if trap is not None else None
 

@@ -28,6 +28,13 @@ RDI, RAX, IP, FLAGS = RegisterBlock.RDI, RegisterBlock.RAX, RegisterBlock.IP, Re
 needs_c = pytest.mark.skipif(portable._portable is None, reason="the C module is not built")
 
 
+@pytest.fixture(params=["timed", "counted"])
+def machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
+    made = Machine(deterministic=request.param == "counted")
+    yield made
+    made.close()
+
+
 @dataclass
 class Traveller:
     """Goes in as often as it is told, with the words of `entries` in its block."""
@@ -151,7 +158,7 @@ def test_what_is_in_the_way_of_a_block_does_not_close_it(counted: Machine) -> No
     counted.engine.quantum = 3
     frame = counted.frame()
     # mov ecx, 20; again: dec ecx; jnz again; mov rax, [DATA + 0x1000]; syscall
-    traveller = Traveller(counted, [entry(), entry()], code="b914000000 ffc9 75fc 488b042500100300 0f05")
+    traveller = Traveller(counted, [entry(), entry()], code="b914000000 ffc9 75fc 488b042500104300 0f05")
     traveller.lower.map(DATA + PAGE_SIZE, [frame], 0)
     step = traveller.on_exit_inside
 
@@ -403,7 +410,7 @@ def test_an_input_before_it_is_an_exception(compiled: Machine) -> None:
 
 def test_a_write_to_the_block_is_seen_by_the_guest(compiled: Machine) -> None:
     """It lies in a page that both views have."""
-    traveller = Traveller(compiled, [entry(RAX=1), entry(RAX=2)], code="488b0c2530100300 48ffc0 0f05")
+    traveller = Traveller(compiled, [entry(RAX=1), entry(RAX=2)], code="488b0c2530104300 48ffc0 0f05")
     traveller.lower.map(DATA + PAGE_SIZE, [traveller.frame], READ | WRITE)
     traveller.run()
     assert [block[RAX] for _, block in traveller.found] == [2, 3]

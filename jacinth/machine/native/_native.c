@@ -17,6 +17,7 @@
 #include <linux/perf_event.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -39,6 +40,8 @@ extern __attribute__((visibility("hidden"))) const unsigned char stub_futex_site
 #define SYS_futex_waitv 449
 #endif
 #define BIRTH_NS 5000000000LL
+#define KICK_NS 2000000LL         /* from a kick to the next of the same CPU */
+#define PATIENCE_NS 10000000000LL /* so long a kicked CPU, or a servant, may take on however busy a host */
 
 static unsigned xsave_size; /* bytes; a multiple of 8 */
 
@@ -98,16 +101,22 @@ static PyObject *make_image(PyObject *self, PyObject *unused) {
 #define HIGH(field) offsetof(struct seccomp_data, field) + 4
 #define UNLESS(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip)
 #define IF(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, skip, 0)
+#define IF_ABOVE(value, skip) BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, value, skip, 0)
+#define UNLESS_ABOVE(value, skip) BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, value, 0, skip)
 #define RETURN(action) BPF_STMT(BPF_RET | BPF_K, action)
 
-/* Guest threads: wait for, or wake, somebody with `futex`, from the stub's one instruction for that. All else is a signal. */
+/* Guest threads: with `futex`, from the stub's one instruction for that, wait in a slot and wake somebody there, or the servant.
+   To wait where the servant does could take a wake-up from it. All else is a signal. */
 static unsigned guest_filter(struct sock_filter *to) {
 	struct sock_filter program[] = {
-		LOAD(LOW(arch)), UNLESS(AUDIT_ARCH_X86_64, 9),
-		LOAD(LOW(instruction_pointer)), UNLESS(IN_STUB(stub_futex_site), 7),
-		LOAD(HIGH(instruction_pointer)), UNLESS(0, 5),
-		LOAD(LOW(nr)), UNLESS(SYS_futex, 3),
-		LOAD(LOW(args[1])), BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, FUTEX_WAKE, 1, 0),
+		LOAD(LOW(arch)), UNLESS(AUDIT_ARCH_X86_64, 17),
+		LOAD(LOW(instruction_pointer)), UNLESS(IN_STUB(stub_futex_site), 15),
+		LOAD(HIGH(instruction_pointer)), UNLESS(0, 13),
+		LOAD(LOW(nr)), UNLESS(SYS_futex, 11),
+		LOAD(HIGH(args[0])), UNLESS(0, 9),
+		LOAD(LOW(args[1])), IF(FUTEX_WAKE, 3), UNLESS(FUTEX_WAIT, 6),
+		LOAD(LOW(args[0])), UNLESS_ABOVE(SLOTS - 1, 4),
+		LOAD(LOW(args[0])), UNLESS_ABOVE(CONTROL - 1, 2), IF_ABOVE(GUEST_BASE - 1, 1),
 		RETURN(SECCOMP_RET_ALLOW),
 		RETURN(SECCOMP_RET_TRAP),
 	};
@@ -140,7 +149,9 @@ typedef struct {
 	volatile unsigned char *control;
 	volatile unsigned char *slots;
 	pid_t tids[MAX_CPUS];
-	int kicked[MAX_CPUS]; /* a kick is under way; there is never a second one */
+	long long kicked[MAX_CPUS]; /* when the CPU was first asked to come back, and has not yet; 0 for not */
+	long long last_kick[MAX_CPUS];
+	pid_t owner; /* ours; a forked copy of us has no business with it */
 	unsigned sequence;   /* of scripts */
 	unsigned unanswered; /* of them */
 } Stub;
@@ -182,16 +193,20 @@ static void forget_maps(Stub *stub) {
 	stub->control = stub->slots = NULL;
 }
 
-/* Kill the process, and wait until Linux has: then none of its threads runs any more. */
-static void end_process(Stub *stub) {
+/* Kill the process, and wait until Linux has: then none of its threads runs any more. It stays a zombie, unless *reap*. */
+static void make_dead(Stub *stub, int reap) {
 	stub->killed = 1;
-	if (stub->pid) {
+	if (stub->pid && stub->owner == getpid()) {
 		syscall(SYS_pidfd_send_signal, stub->pidfd, SIGKILL, NULL, 0);
 		siginfo_t info;
-		while (waitid(P_PIDFD, stub->pidfd, &info, WEXITED) < 0 && errno == EINTR)
+		while (waitid(P_PIDFD, stub->pidfd, &info, WEXITED | (reap ? 0 : WNOWAIT)) < 0 && errno == EINTR)
 			;
-		stub->pid = 0;
 	}
+}
+
+static void end_process(Stub *stub) {
+	make_dead(stub, 1);
+	stub->pid = 0;
 	if (stub->pidfd >= 0)
 		close(stub->pidfd);
 	if (stub->reply >= 0)
@@ -246,6 +261,65 @@ static int spawn(Stub *stub, int image, const int descriptors[5]) {
 	return error;
 }
 
+/* The stub asks to be killed with its parent, which to Linux is the thread that has made it. Where that is not the first one,
+   which ends with the process, another that lives as long makes it. The interpreter's lock admits one caller at a time. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	pid_t process; /* whose thread there is */
+	Stub *stub;    /* to be spawned */
+	int image;
+	const int *descriptors;
+	int error;
+} spawner;
+
+static void *spawn_for_others(void *unused) {
+	pthread_mutex_lock(&spawner.lock);
+	for (;;) {
+		while (!spawner.stub)
+			pthread_cond_wait(&spawner.changed, &spawner.lock);
+		spawner.error = spawn(spawner.stub, spawner.image, spawner.descriptors);
+		spawner.stub = NULL;
+		pthread_cond_broadcast(&spawner.changed);
+	}
+	return unused;
+}
+
+static int start_spawner(void) {
+	pthread_mutex_init(&spawner.lock, NULL);
+	pthread_cond_init(&spawner.changed, NULL);
+	spawner.stub = NULL;
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_t thread;
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int error = pthread_create(&thread, NULL, spawn_for_others, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!error) {
+		pthread_detach(thread);
+		spawner.process = getpid();
+	}
+	return error;
+}
+
+static int spawn_from_a_lasting_thread(Stub *stub, int image, const int descriptors[5]) {
+	if (syscall(SYS_gettid) == getpid())
+		return spawn(stub, image, descriptors);
+	int error = spawner.process == getpid() ? 0 : start_spawner();
+	if (error)
+		return error;
+	pthread_mutex_lock(&spawner.lock);
+	spawner.stub = stub;
+	spawner.image = image;
+	spawner.descriptors = descriptors;
+	pthread_cond_broadcast(&spawner.changed);
+	while (spawner.stub)
+		pthread_cond_wait(&spawner.changed, &spawner.lock);
+	error = spawner.error;
+	pthread_mutex_unlock(&spawner.lock);
+	return error;
+}
+
 /* Every guest thread waits in its slot. Answers 0, or -1 with an exception. */
 static int await_birth(Stub *stub) {
 	long long deadline = now_ns() + BIRTH_NS;
@@ -297,6 +371,7 @@ static PyObject *Stub_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
 	if (!stub)
 		return NULL;
 	stub->cpus = cpus;
+	stub->owner = getpid();
 	stub->pidfd = stub->reply = -1;
 	int control = memfd_create("jacinth-control", MFD_CLOEXEC), slots = memfd_create("jacinth-slots", MFD_CLOEXEC);
 	int pipe_ends[2] = {-1, -1}, error = 0;
@@ -314,7 +389,7 @@ static PyObject *Stub_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
 	}
 	if (!error) {
 		fill_control(stub, affinity);
-		error = spawn(stub, image, (int[]){control, slots, pipe_ends[1], memory, memory_read});
+		error = spawn_from_a_lasting_thread(stub, image, (int[]){control, slots, pipe_ends[1], memory, memory_read});
 	}
 	if (!error && (stub->pidfd = syscall(SYS_pidfd_open, stub->pid, 0)) < 0) {
 		error = errno;
@@ -340,7 +415,8 @@ static PyObject *Stub_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
 /* Wait for the servant's answers to all scripts. 1: all went well, 0: something did not, -1: the process has ended. */
 static int settle(Stub *stub, int spins) {
 	int result = 1;
-	while (stub->unanswered) {
+	long long deadline = 0;
+	while (stub->unanswered && !stub->killed) {
 		char answer = 0;
 		ssize_t got = read(stub->reply, &answer, 1);
 		if (got == 1) {
@@ -348,20 +424,28 @@ static int settle(Stub *stub, int spins) {
 			result &= answer == 1;
 			continue;
 		}
-		if (got == 0) /* the process has ended */
+		if (got == 0 || (errno != EINTR && errno != EAGAIN)) /* the process has ended */
 			break;
-		if (errno == EINTR || (errno == EAGAIN && spins-- > 0))
+		if (spins-- > 0)
 			continue;
-		if (errno != EAGAIN)
+		long long now = now_ns();
+		if (!deadline) {
+			deadline = now + PATIENCE_NS;
+			futex(stub->control + CTL_SEQUENCE, FUTEX_WAKE, 1, NULL); /* the guest thread that should have done it may not have */
+		} else if (now > deadline) /* somebody has stopped it */
 			break;
 		struct pollfd wait = {stub->reply, POLLIN, 0};
 		Py_BEGIN_ALLOW_THREADS
-		poll(&wait, 1, -1);
+		poll(&wait, 1, 1000);
 		Py_END_ALLOW_THREADS
 	}
-	if (stub->unanswered)
-		stub->killed = 1;
-	return stub->killed ? -1 : result;
+	if (!stub->unanswered && !stub->killed)
+		return result;
+	/* What was to be taken away from it is gone when no thread of it runs any more. */
+	Py_BEGIN_ALLOW_THREADS
+	make_dead(stub, 0);
+	Py_END_ALLOW_THREADS
+	return -1;
 }
 
 static PyObject *answer_of(int settled) {
@@ -453,7 +537,9 @@ static PyObject *Stub_slot(Stub *stub, PyObject *args) {
 	return PyMemoryView_FromMemory((char *)stub->slots + cpu * SLOT_SIZE, SLOT_SIZE, PyBUF_WRITE);
 }
 
-PyDoc_STRVAR(kick_doc, "kick(cpu)\n\nHave the CPU's thread come back soon, unless it has been asked to already.");
+PyDoc_STRVAR(kick_doc,
+	"kick(cpu)\n\nHave the CPU's thread come back soon. To be repeated until it does: a guest can escape a kick by luck, and where it\n"
+	"is not back after some seconds the process is killed.");
 
 static PyObject *Stub_kick(Stub *stub, PyObject *args) {
 	int cpu;
@@ -461,15 +547,20 @@ static PyObject *Stub_kick(Stub *stub, PyObject *args) {
 		return NULL;
 	if (cpu < 0 || cpu >= stub->cpus)
 		return PyErr_Format(PyExc_ValueError, "there is no CPU %d", cpu);
-	if (!stub->killed && !stub->kicked[cpu]) {
-		stub->kicked[cpu] = 1;
-		if (syscall(SYS_tgkill, stub->pid, stub->tids[cpu], KICK_SIGNAL) < 0)
-			stub->killed = 1;
-	}
+	long long now = now_ns();
+	if (stub->killed || (stub->kicked[cpu] && now < stub->last_kick[cpu] + KICK_NS))
+		Py_RETURN_NONE;
+	if (!stub->kicked[cpu])
+		stub->kicked[cpu] = now;
+	stub->last_kick[cpu] = now;
+	if (now > stub->kicked[cpu] + PATIENCE_NS || syscall(SYS_tgkill, stub->pid, stub->tids[cpu], KICK_SIGNAL) < 0)
+		make_dead(stub, 0);
 	Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(kill_doc, "kill()\n\nEnd the process. When this returns none of its threads runs any more. Slots stay readable.");
+PyDoc_STRVAR(kill_doc,
+	"kill()\n\nEnd the process. When this returns none of its threads runs any more. Slots stay readable. In a forked copy of the\n"
+	"process that has made it: let go of it.");
 
 static PyObject *Stub_kill(Stub *stub, PyObject *unused) {
 	Py_BEGIN_ALLOW_THREADS
@@ -516,6 +607,7 @@ typedef struct {
 	int next;               /* where to look first, so that none is overlooked for long */
 	Stub *stubs[MAX_CPUS];  /* in which process each CPU's guest runs; NULL where it is idle */
 	Stub *last[MAX_CPUS];   /* in which it ran last */
+	unsigned kind[MAX_CPUS]; /* why it came back last */
 } Cpus;
 
 static volatile unsigned char *slot_of(Cpus *cpus, int cpu) { return cpus->stubs[cpu]->slots + cpu * SLOT_SIZE; }
@@ -566,7 +658,7 @@ static long take_back(Cpus *cpus, int cpu) {
 		kind = KIND_STEPPED_CALL;
 	}
 	Py_CLEAR(cpus->stubs[cpu]);
-	return kind & 0xff;
+	return cpus->kind[cpu] = kind & 0xff;
 }
 
 /* The answer of `wait` and `resume`; NULL with an exception. */
@@ -604,7 +696,6 @@ static void let_go(Cpus *cpus, int cpu, Stub *stub, unsigned command, unsigned s
 	Py_INCREF(stub);
 	Py_XSETREF(cpus->stubs[cpu], stub);
 	stub->kicked[cpu] = 0;
-	store32(slot + KICKED, 0);
 	store32(slot + SPINS, spins);
 	store32(slot + COMMAND, command);
 	store32(slot + TURN, TURN_GUEST);
@@ -697,8 +788,10 @@ static PyObject *Cpus_back(Cpus *cpus, PyObject *args) {
 	int cpu;
 	if (!PyArg_ParseTuple(args, "i", &cpu))
 		return NULL;
-	if (cpu < 0 || cpu >= cpus->count || !cpus->stubs[cpu])
-		return PyErr_Format(PyExc_ValueError, "CPU %d does not run", cpu);
+	if (cpu < 0 || cpu >= cpus->count)
+		return PyErr_Format(PyExc_ValueError, "there is no CPU %d", cpu);
+	if (!cpus->stubs[cpu]) /* a signal handler has raised before anybody heard of it */
+		return PyLong_FromLong(cpus->kind[cpu]);
 	if (load32(slot_of(cpus, cpu) + TURN) != TURN_KERNEL)
 		Py_RETURN_NONE;
 	return PyLong_FromLong(take_back(cpus, cpu));

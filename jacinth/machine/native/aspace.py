@@ -118,10 +118,11 @@ class View:
         return [_show(page, entry, count) for page, entry, count in runs]
 
     def _start_over(self) -> None:
-        """Have nothing mapped: too many mappings, or Linux has failed to make one."""
+        """Have nothing mapped: too many mappings, or Linux has failed to change one."""
         self.present.clear()
         self._mappings = 0
-        self._order([_unmap(_BASE_PAGE, _END_PAGE - _BASE_PAGE)])
+        if not self._order([_unmap(_BASE_PAGE, _END_PAGE - _BASE_PAGE)]) and self.stub is not None:
+            self.stub.kill()
 
     def show(self, pages: Iterable[int]) -> None:
         """The table has other entries for these, which the process shows: show the new ones."""
@@ -138,17 +139,22 @@ class View:
                 self._mappings = 0
             else:
                 self._mappings += 1  # it may have been cut out of the middle of one
-            self._order([_unmap(first, pages)])
+            first = min(gone)
+            if not self._order([_unmap(first, max(gone) + 1 - first)]):
+                self._start_over()
 
     def restrict(self, first: int, pages: int, access: int) -> None:
         """What is mapped in a range of pages has *access*, without WRITE, from now on."""
         changed = _inside(self.present, first, pages)
         if changed:
-            for page in changed:
-                self.present[page] = self.present[page] & ~7 | access
-            self._mappings += 2
-            # It fails where the range has holes, and has then done all that is not one.
-            self._order([_ORDER(_SYS_MPROTECT, first << 12, pages << 12, access, 0, 0, 0)])
+            script = []
+            for first, count in _runs(changed):
+                for page in range(first, first + count):
+                    self.present[page] = self.present[page] & ~7 | access
+                self._mappings += 2
+                script.append(_ORDER(_SYS_MPROTECT, first << 12, count << 12, access, 0, 0, 0))
+            if not self._order(script):
+                self._start_over()
 
     def _order(self, script: list[bytes]) -> bool:
         """Have system calls made. Answers whether all went well; also true where the process has ended."""
@@ -162,6 +168,8 @@ class View:
         return result
 
     def close(self) -> None:
+        if self.closed:
+            return
         self.closed = True
         self.end()
         for table in self.parts:
@@ -178,6 +186,17 @@ def _show(page: int, entry: int, pages: int) -> bytes:
 
 def _unmap(page: int, pages: int) -> bytes:
     return _ORDER(_SYS_MUNMAP, page << 12, pages << 12, 0, 0, 0, 0)
+
+
+def _runs(pages: list[int]) -> list[tuple[int, int]]:
+    """First page and length of each stretch of pages without a hole: Linux protects no further than to the first one."""
+    result: list[tuple[int, int]] = []
+    for page in sorted(pages):
+        if result and page == sum(result[-1]):
+            result[-1] = result[-1][0], result[-1][1] + 1
+        else:
+            result.append((page, 1))
+    return result
 
 
 def _inside(pages: dict[int, int], first: int, count: int) -> list[int]:
@@ -205,7 +224,7 @@ class PageTable:
         readable = access | READ if access else 0
         for frame in frames:
             if not 0 <= frame < limit:
-                raise ValueError(f"there is no frame {frame}")
+                raise ValueError(f"frame {frame} is beyond the memory")
             entries[page] = frame << 3 | readable
             page += 1
         first = address >> 12

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import weakref
 from collections.abc import Callable, Sequence
 from time import monotonic_ns
 from typing import Final, cast
@@ -27,8 +28,6 @@ SLICE: Final = 5_000_000  # ns
 # which most calls are over; the kernel somewhat longer.
 _GUEST_SPINS: Final = 1000
 _KERNEL_SPINS: Final = 1000
-# So long a guest thread may take to come back when it is kicked, in ns, on however busy a host. Then its process is broken.
-_PATIENCE: Final = 10_000_000_000
 
 _KIND_CALL: Final = _native.KIND_CALL
 _GO_RETURN: Final = _native.GO_RETURN
@@ -43,6 +42,19 @@ _MASK: Final = (1 << 64) - 1
 
 
 _SYSCALL_SIZE: Final = 2
+
+
+_engines: Final[weakref.WeakSet[NativeEngine]] = weakref.WeakSet()
+
+
+def _forked() -> None:
+    """In a forked copy of this process: its stub processes belong to the original."""
+    for engine in list(_engines):
+        for view in list(engine.views):
+            view.end()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 class MachineError(RuntimeError):
@@ -84,6 +96,7 @@ class NativeEngine:
         self._due = 0  # when the slice ends
         self._kicked = False
         self._trap: _Trap = _no_trap
+        _engines.add(self)
 
     # The interface.
 
@@ -95,7 +108,10 @@ class NativeEngine:
         return UnifiedView(self, lower, upper)
 
     def context(self, aspace: AddressSpace) -> NativeContext:
+        """OutOfMemory where Linux has no process left for the address space."""
         assert isinstance(aspace, PageTable | UnifiedView)
+        if aspace.view.stub is None:
+            aspace.view.start()
         return NativeContext(self, aspace)
 
     def way_out(
@@ -140,10 +156,9 @@ class NativeEngine:
         context = self._on[cpu]
         assert context is not None and context.slot is not None
         stub = context.slot.stub
-        stub.kick(cpu)
-        patience = monotonic_ns() + _PATIENCE
         while (kind := self._cpus.back(cpu)) is None:
-            if stub.ended or monotonic_ns() > patience:
+            stub.kick(cpu)  # until it helps: in the end the process is killed
+            if stub.ended:
                 self._broken(cpu)
                 context.pending = CpuException(Vector.GP, 0)
                 return
@@ -185,9 +200,9 @@ class NativeEngine:
             if error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
                 raise OutOfMemory(f"no process for an address space: {error}") from None
             raise MachineError(f"no process for an address space: {error}") from None
-        view.stub = stub
-        view.slots = [Slot(view.space, stub, cpu) for cpu in range(self.cpus)]
+        slots = [Slot(view.space, stub, cpu) for cpu in range(self.cpus)]
         self.views[view] = None
+        view.slots, view.stub = slots, stub  # at last: a signal handler may raise before
 
     # Going and coming back.
 
@@ -254,10 +269,12 @@ class NativeEngine:
                 return
             late = monotonic_ns() >= self._due
             if late:
-                self._due = monotonic_ns() + self._slice
-                due = self._due if end is None else min(self._due, end)
+                self._kick_all()  # the others' slices have ended with it
             if not self._go(cpu, following, preempted=late):
                 return
+            if late:
+                self._due = monotonic_ns() + self._slice
+                due = self._due if end is None else min(self._due, end)
 
     def _go(self, cpu: int, context: NativeContext, *, preempted: bool = False) -> bool:
         """Let the context run on the CPU, or whichever the trap chooses after what happens at once. False: the CPU goes idle."""
@@ -271,6 +288,12 @@ class NativeEngine:
             elif preempted or self._kicked:
                 preempted = self._kicked = False
                 exit_ = PREEMPTED
+            elif context.space.view.stub is None:
+                try:
+                    context.space.view.start()
+                    continue
+                except OutOfMemory:
+                    exit_ = CpuException(Vector.GP, 0)  # it cannot run
             else:
                 break
             following = self._trap(cpu, exit_)
@@ -279,8 +302,6 @@ class NativeEngine:
             context = following
         space = context.space
         view = space.view
-        if view.stub is None:
-            view.start()
         slot = view.slots[cpu]
         command = _GO_LOAD
         if slot.owner is not context:
@@ -292,8 +313,9 @@ class NativeEngine:
             if view.prepare(cpu, *context.fault):
                 command = _native.GO_SERVE
             context.fault = None
-        self._on[cpu] = context
-        self._cpus.go(slot.stub, cpu, command, _GUEST_SPINS if self._running() <= self._spare else 0)
+        spins = _GUEST_SPINS if self._running() < self._spare else 0
+        self._on[cpu] = context  # a signal handler that raises does so before this line or behind the next
+        self._cpus.go(slot.stub, cpu, command, spins)
         return True
 
     def _returned(self, cpu: int, kind: int) -> NativeContext | None:
@@ -349,7 +371,9 @@ class NativeEngine:
             context.fault = (address, access)
             if context.space.view.has(address, access):
                 return None
-            return PageFault(address, access, bool(code & PageFaultCode.PRESENT), code)
+            # Linux has mapped no more than was asked for: what the table says counts.
+            present = bool(context.space.view.entry(address >> 12) & READ)
+            return PageFault(address, access, present, code & ~PageFaultCode.PRESENT | present)
         # Whatever a guest writes there itself, it is an exception.
         return CpuException(trapno if trapno <= Vector.XM else Vector.GP, code)
 

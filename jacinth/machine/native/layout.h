@@ -65,7 +65,6 @@
 #define TRAPNO 160
 #define CR2 176
 #define REGS_END 184
-#define KICKED 0xf8 /* u32: a kick has come while the stub was on its way to post, or waited */
 #define SERVED_THEN 0xfc /* u32: what SERVED is when the thread may go on */
 #define XSAVE 0x1000 /* the standard format of xsave */
 #define XSAVE_MAX 0x4000

@@ -52,6 +52,7 @@ stub_entry:
 	lsl	r11d, r11d
 	shl	r11d, SLOT_SHIFT
 	add	r11d, SLOTS
+entry_has_slot:
 	mov	[r11 + REGS + RSP], rsp
 	lea	rsp, [r11 + SLOT_SIZE]
 	pushfq
@@ -85,6 +86,7 @@ stub_entry:
 post:
 	xor	eax, eax /* TURN_KERNEL */
 	xchg	[r11 + TURN], eax
+posted:
 	cmp	dword ptr [r11 + KERNEL_SLEEPS], 0
 	je	wait
 	mov	esi, FUTEX_WAKE
@@ -116,15 +118,13 @@ stub_futex_site:
 	mov	r11, r8
 	jmp	r9
 
-/* From here on to `after_go` all of the guest's registers are in the slot: a kick only has to post. */
+/* From `posted` on to `after_go` all of the guest's registers are in the slot: a kick only has to post. */
 go:
 	mov	dword ptr [r11 + GUEST_SLEEPS], 0
 	mov	eax, [r11 + COMMAND]
 	cmp	eax, GO_SERVE
 	je	serve
 leave_stub:
-	cmp	dword ptr [r11 + KICKED], 0
-	jne	kicked
 	cmp	eax, GO_RETURN
 	jne	load
 	mov	rax, [r11 + REGS + RAX]
@@ -197,6 +197,7 @@ stub_handler:
 	popfq
 	mov	r11, rsp
 	and	r11, -SLOT_SIZE
+handler_has_slot:
 	lea	rbx, [rdx + UC_REGS]
 	mov	rax, [rbx + RIP]
 	lea	rcx, [rip + stub_image]
@@ -225,30 +226,64 @@ take:
 	mov	ecx, [CONTROL + CTL_XSAVE_WORDS]
 	rep movsq
 	jmp	post
-/* In the stub itself; rax: where. */
+/* In the stub itself; rax: where. The guest may have jumped there with whatever it likes in its registers, rsp and r11 too: only
+   where they are those of this slot it is on its way to post there. */
 inside:
 	cmp	edi, KICK_SIGNAL
-	je	2f
+	je	kicked
 	cmp	edi, 5 /* SIGTRAP: the trap flag was set when the guest made a call */
 	jne	broken
 	and	qword ptr [rbx + EFLAGS], ~0x100
 	mov	dword ptr [r11 + STEPPED], 1
-	jmp	3f
-2:	mov	dword ptr [r11 + KICKED], 1
-	cmp	rax, offset go - stub_image
-	jb	3f
-	cmp	rax, offset after_go - stub_image
-	jae	3f
-/* The kernel has let it go, and wants it back: nothing is lost. */
-kicked:
-	mov	dword ptr [r11 + KIND], KIND_KICK
-	jmp	post
-3:	/* It is about to post, or has, or it calls `futex` and will look at KICKED: let it go on. */
+on:	/* As if nothing had been. */
 	mov	rsi, [rdx + UC_FPSTATE]
 	jmp	restore
-broken: /* A guest has damaged its slot, or jumped here. */
+kicked:
+	cmp	rax, offset handler_has_slot - stub_image
+	jae	2f
+	cmp	rax, offset after_go - stub_image
+	jae	1f
+	cmp	rax, offset go - stub_image
+	jae	back
+	cmp	rax, offset posted - stub_image
+	jae	waiting
+	cmp	rax, offset entry_has_slot - stub_image
+	jae	2f
+	/* A call that has hardly begun: it will begin again, maybe on another CPU. */
+	lea	rax, [rip + stub_entry]
+	mov	[rbx + RIP], rax
+	jmp	broken
+1:	/* A signal has just come: it has the signal stack already. */
+	mov	rax, [rbx + RSP]
+	and	rax, -SLOT_SIZE
+	cmp	rax, r11
+	je	on
+	jmp	broken
+2:	/* It is about to post. */
+	cmp	[rbx + R11], r11
+	je	on
+	jmp	broken
+waiting:
+	cmp	dword ptr [r11 + TURN], TURN_KERNEL
+	je	posted
+back:	/* The kernel has let it go, and wants it back: nothing is lost. */
+	mov	dword ptr [r11 + KIND], KIND_KICK
+	jmp	post
+broken: /* A guest has damaged its slot, or jumped here; or the registers that it is to go on with are impossible. */
 	mov	dword ptr [r11 + KIND], KIND_SIGNAL
-	jmp	take
+	cmp	rax, offset load - stub_image
+	jb	take
+	cmp	rax, offset after_go - stub_image
+	jae	take
+	/* Those stay what they are. */
+	mov	[r11 + SIGNAL], edi
+	mov	rax, [rbx + ERR]
+	mov	[r11 + REGS + ERR], rax
+	mov	rax, [rbx + TRAPNO]
+	mov	[r11 + REGS + TRAPNO], rax
+	mov	rax, [rbx + CR2]
+	mov	[r11 + REGS + CR2], rax
+	jmp	post
 
 /* The process begins here, with a stack, a vDSO and an environment that it has no use for. Nothing of a guest is there yet. */
 stub_start:
