@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 CALLS: Final = 5_000  # of one episode
-CHECK_EVERY: Final = 25  # steps
+CHECK_EVERY: Final = 40  # steps
 _LONGEST: Final = 20.0  # seconds that so many steps may take
 
 

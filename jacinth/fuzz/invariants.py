@@ -11,7 +11,8 @@ from __future__ import annotations
 import gc
 import itertools
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from jacinth.abi import (
@@ -37,6 +38,7 @@ from jacinth.abi import (
 )
 from jacinth.kernel.bti import PinnedMemoryTokenDispatcher
 from jacinth.kernel.handle import Handle, HandleTable
+from jacinth.kernel.iob import IoBufferDispatcher
 from jacinth.kernel.ipc.channel import ChannelDispatcher
 from jacinth.kernel.ipc.counter import CounterDispatcher
 from jacinth.kernel.ipc.fifo import FifoDispatcher
@@ -75,17 +77,13 @@ def assert_invariants(kernel: BootedKernel, held: Mapping[Dispatcher, int] | Non
 
 # Who refers to a handle without owning it. (A handle is owned by a table, a message, or an object that lets go of it.)
 _BORROWERS: Final = (SignalObserver, PortPacket)
-_PLAIN: Final = (int, bytes, str, float, bool, type(None), bytearray, memoryview)
+_PLAIN: Final = frozenset((int, bytes, str, float, bool, type(None), bytearray, memoryview))
 
-_slots: dict[type, tuple[str, ...] | None] = {}
+_readers: dict[type, Callable[[Any], Iterable[Any]] | None] = {}
 
 
-def _members(cls: type) -> tuple[str, ...] | None:
-    """The names of the members to follow; None where nothing is to be followed."""
-    try:
-        return _slots[cls]
-    except KeyError:
-        pass
+def members(cls: type) -> tuple[str, ...] | None:
+    """The names of the members to follow, beside those in an object's `__dict__`; None where nothing is to be followed."""
     names: tuple[str, ...] | None = None
     ours = cls.__module__.startswith("jacinth.kernel") or issubclass(cls, Dispatcher)
     if ours and not issubclass(cls, Kernel | PageList):
@@ -93,10 +91,29 @@ def _members(cls: type) -> tuple[str, ...] | None:
             name
             for base in cls.__mro__
             for name in getattr(base, "__slots__", ())
-            if name not in ("kernel", "_kernel", "__weakref__")
+            if name not in ("kernel", "_kernel", "__weakref__", "__dict__")
         )
-    _slots[cls] = names
     return names
+
+
+def _reader(cls: type) -> Callable[[Any], Iterable[Any]] | None:
+    """What answers the values of an object's members; None where nothing is to be followed."""
+    names = members(cls)
+    if names is None:
+        return None
+    all_at_once = attrgetter(*names) if len(names) > 1 else None
+    has_dict = bool(cls.__dictoffset__)
+
+    def read(object_: Any) -> Iterable[Any]:
+        if all_at_once is not None:
+            try:
+                values = all_at_once(object_)
+                return (*values, *vars(object_).values()) if has_dict else values
+            except AttributeError:  # a member that has no value yet
+                pass
+        return [getattr(object_, name, None) for name in (*names, *getattr(object_, "__dict__", ()))]
+
+    return read
 
 
 class Invariants:
@@ -170,16 +187,17 @@ class Invariants:
             cls = type(object_)
             if cls is Handle:
                 continue  # only through its owner
-            members = _members(cls)
-            if members is None:
+            try:
+                read = _readers[cls]
+            except KeyError:
+                read = _readers[cls] = _reader(cls)
+            if read is None:
                 continue
             objects[id(object_)] = object_
-            borrows = isinstance(object_, _BORROWERS)
-            for name in (*members, *getattr(object_, "__dict__", ())):
-                value = getattr(object_, name, None)
+            for value in read(object_):
                 if type(value) in _PLAIN:
                     continue
-                if borrows and type(value) is Handle:
+                if type(value) is Handle and isinstance(object_, _BORROWERS):
                     pending.append(value.object)
                     continue
                 self._follow(value, pending, object_)
@@ -381,7 +399,11 @@ def _peered(check: Invariants, object_: PeeredDispatcher) -> None:
     peer = object_.peer
     if peer is None:
         if object_.PEER_CLOSED_SIGNAL and object_.handle_count:
-            _signal(check, object_, object_.PEER_CLOSED_SIGNAL, True, "PEER_CLOSED")
+            # An endpoint that is mapped counts as open.
+            mapped = isinstance(object_, IoBufferDispatcher) and any(
+                region.views[1 - object_.number].mappings for region in object_.regions
+            )
+            _signal(check, object_, object_.PEER_CLOSED_SIGNAL, not mapped, "PEER_CLOSED")
     elif peer.peer is not object_ or peer is object_:
         check.fault(f"the peer of {object_!r} is {peer!r}, whose peer is {peer.peer!r}")
     elif not object_.handle_count:

@@ -9,6 +9,7 @@ other steps are left out:
     ("m", index, offset)     an address in one of the mappings of the caller's process
     ("v", handle, offset)    an address from the base of a VMAR on
     ("c", offset)            an address in the page of machine code
+    ("r", offset)            the same in what the caller reaches in restricted mode
     ("k", handle)            a koid
     ("t", ns)                a time so far from now
     ("b", offset, data, patches)    an address in the scratch pages, where *data* is put before; *patches* are (offset, size,
@@ -26,22 +27,30 @@ from typing import TYPE_CHECKING, Any, Final
 from jacinth.abi import (
     BY_NAME,
     SYSCALLS,
+    ZX_RIGHT_READ,
+    ZX_RIGHT_TRANSFER,
+    ZX_RIGHT_WAIT,
     ZX_THREAD_STATE_BLOCKED_PAGER,
     ZX_VM_PERM_EXECUTE,
     ZX_VM_PERM_READ,
     ZX_VM_PERM_WRITE,
+    ZX_VMO_TRAP_DIRTY,
     Status,
     ZxError,
 )
 from jacinth.api.kernel import Kernel
 from jacinth.kernel.handle import Handle, HandleTable
+from jacinth.kernel.ipc.channel import ChannelDispatcher
+from jacinth.kernel.ipc.port import PortDispatcher
 from jacinth.kernel.job import JobDispatcher, JobState
 from jacinth.kernel.object import Dispatcher
+from jacinth.kernel.pager import PagerDispatcher
 from jacinth.kernel.process import ProcessDispatcher, ProcessState
 from jacinth.kernel.restricted import RestrictedState
+from jacinth.kernel.suspend_token import SuspendTokenDispatcher
 from jacinth.kernel.thread import CHECKPOINT, Body, ThreadDispatcher, ThreadState
 from jacinth.kernel.vm.page_source import PageNeeded
-from jacinth.kernel.vm.vmar import VmAddressRegionDispatcher
+from jacinth.kernel.vm.vmar import VmAddressRegion, VmAddressRegionDispatcher
 from jacinth.kernel.vm.vmo import PAGE_SIZE, VmObjectDispatcher
 from jacinth.kernel.wait import Waiter
 from jacinth.machine.memory import OutOfMemory
@@ -66,6 +75,7 @@ _REGION_PAGES: Final = FUTEX_PAGE + 1
 _RW: Final = ZX_VM_PERM_READ | ZX_VM_PERM_WRITE
 
 BLOCKED: Final = "blocked"
+_RESTRICTED_WORDS: Final = 20  # of a zx_restricted_state_t
 
 # What threads of machine code begin with, 16 bytes each.
 CODE: Final = b"".join(
@@ -77,8 +87,12 @@ CODE: Final = b"".join(
         "48890425000000000f0b",  # a write to nowhere
         "b9002d3101e2fe",  # count for a while, then a privileged instruction
         "50ebfd",  # push until the stack ends
+        "488b07c607010f0b",  # read and write where the first argument points
+        "48ffc80f05ebf9",  # system calls for ever, to be served by somebody
+        "e2fe0f05",  # count down from anywhere, then a system call
     )
 )
+CODES: Final = len(CODE) // 16
 
 
 class FuzzError(AssertionError):
@@ -98,9 +112,8 @@ class Actor:
         self.host = host
         self.call = Call(thread)
         self.waiter: Waiter | None = None  # while it waits to be told
-        self.posted: tuple[SyscallRow, tuple[int, ...]] | int | None = (
-            None  # a call, or where to go in restricted mode
-        )
+        # A call, or the registers of restricted mode.
+        self.posted: tuple[SyscallRow, tuple[int, ...]] | list[int] | None = None
 
     @property
     def alive(self) -> bool:
@@ -124,6 +137,7 @@ class Group:
         self.scratch = 0
         self.code = 0
         self.actors: list[Actor] = []
+        self.restricted_code: dict[ProcessDispatcher, int] = {}
 
     @property
     def aspace(self) -> VmAspace:
@@ -140,7 +154,7 @@ class World:
             self._countdown = _EVERY
             k.memory.before_allocate = self._before_allocate
         k.console = lambda data: None
-        k.engine.quantum = 5_000  # type: ignore[attr-defined]
+        k.engine.quantum = 500  # type: ignore[attr-defined]
         self.step = 0
         self.groups: dict[str, Group] = {}
         self.actors: dict[str, Actor] = {}
@@ -205,8 +219,9 @@ class World:
     # Steps
 
     def do(self, step: Step) -> None:
-        """Carry out a step: ("call", n, actor, name, arguments, at once), ("restricted", n, actor, address, at once),
-        ("run", n, ns), ("spawn", n, name, shared, processes), ("furnish", n, group), ("kill", n, group, process).
+        """Carry out a step: ("call", n, actor, name, arguments, at once), ("restricted", n, actor, registers, at once),
+        ("run", n, ns), ("spawn", n, name, shared, processes), ("furnish", n, group), ("scene", n, group, kind, offset in CODE,
+        where to listen), ("kill", n, group, process).
         """
         self.step = step[1]
         self.failed_call = False
@@ -238,28 +253,31 @@ class World:
         assert actor.waiter is not None
         actor.waiter.complete()
         if at_once:
-            self._turn(20)
+            self._turn(8)
 
-    def _do_restricted(self, actor_name: str, pc: Expression, at_once: bool) -> None:
-        """The actor enters restricted mode, with what is bound to its thread."""
+    def _do_restricted(
+        self, actor_name: str, registers: Iterable[tuple[int, Expression]], at_once: bool
+    ) -> None:
+        """The actor enters restricted mode with what is bound to its thread. *registers*: words of a zx_restricted_state_t."""
         actor = self.actors.get(actor_name)
         if actor is None or actor.host or not actor.idle:
             return
-        actor.posted = self.value(actor, pc)
+        words = [0] * _RESTRICTED_WORDS
+        for index, expression in registers:
+            words[index] = self.value(actor, expression)
+        actor.posted = words
         assert actor.waiter is not None
         actor.waiter.complete()
         if at_once:
-            self._turn(20)
+            self._turn(8)
 
-    async def _enter_restricted(self, actor: Actor, pc: int) -> None:
+    async def _enter_restricted(self, actor: Actor, words: list[int]) -> None:
         thread = actor.thread
         try:
             if thread.restricted is None:
                 thread.bind_restricted(RestrictedState(thread, 0))
             assert thread.restricted is not None
-            words = [0] * 20
-            words[7], words[16] = actor.group.scratch + PAGE_SIZE, pc
-            thread.restricted.write(struct.pack("<20Q", *words))
+            thread.restricted.write(struct.pack(f"<{_RESTRICTED_WORDS}Q", *words))
             self.seen["restricted", await thread.restricted.enter_from_body()] += 1
         except ZxError as error:
             self.seen["restricted", error.status] += 1
@@ -311,7 +329,7 @@ class World:
             actor.waiter = None
             assert actor.posted is not None
             posted, actor.posted = actor.posted, None
-            if isinstance(posted, int):
+            if isinstance(posted, list):
                 await self._enter_restricted(actor, posted)
                 if thread.attention:
                     await CHECKPOINT
@@ -367,6 +385,7 @@ class World:
             self._give(group, Handle(process, process.DEFAULT_RIGHTS))
             region = VmAddressRegionDispatcher.root(process.root_vmar_aspace)
             self._give(group, Handle(region, region.DEFAULT_RIGHTS))
+            self._map_restricted(group, process)
             for number in range(THREADS if len(group.processes) == 1 else 1):
                 self._start(group, process, first=number == 0)
         self._furnish(group)
@@ -405,6 +424,49 @@ class World:
             if other is not group and other.processes[0].state is not ProcessState.DEAD:
                 for task in (other.processes[0], *[actor.thread for actor in other.actors[:1]]):
                     self._give(group, Handle(task, task.DEFAULT_RIGHTS))
+
+    def _do_scene(self, name: str, kind: str, offset: int, where: int) -> None:
+        """Another process, whose one thread runs machine code and comes to a halt: with an exception ("faults"), suspended
+        ("stands"), or for want of a page ("pages"). The group gets handles to all that takes part.
+        """
+        group = self.groups.get(name)
+        if group is None or not group.shared.count or not self._make_zoo():
+            return
+        assert self.zoo is not None
+        try:
+            process = ProcessDispatcher.create(self.zoo, b"scene", shareable=False)
+        except ZxError:
+            return
+        try:
+            self._play(group, process, kind, offset, where)
+        except ZxError:  # no memory
+            process.kill(0)
+        self._turn(5)
+
+    def _play(self, group: Group, process: ProcessDispatcher, kind: str, offset: int, where: int) -> None:
+        """NO_MEMORY."""
+        thread = ThreadDispatcher.create(process, b"scene")
+        given: list[Dispatcher] = [process, thread]
+        root = process.shared.aspace.root_vmar
+        code, stack = self._map_code(root)
+        argument = 0
+        if kind == "pages":
+            port = PortDispatcher(self.kernel, 0)
+            pager = PagerDispatcher.create(self.kernel, 0)
+            vmo = pager.create_vmo(port, where, 4 * PAGE_SIZE, ZX_VMO_TRAP_DIRTY if where & 1 else 0)
+            given += [port, pager, vmo]
+            argument = root.map(0, vmo, 0, 4 * PAGE_SIZE, _RW).base
+        elif kind == "stands":
+            given.append(SuspendTokenDispatcher(thread))
+        handles = [Handle(object_, object_.DEFAULT_RIGHTS) for object_ in given]
+        for handle in handles:
+            self._give(group, handle)
+        if kind == "faults":
+            kernels, users = ChannelDispatcher.create_pair(self.kernel)
+            listeners = (process.exceptionate, process.debug_exceptionate, thread.exceptionate)
+            listeners[where % 3].bind(kernels, handles[1].rights, 0 if where % 3 == 2 else handles[0].rights)
+            self._give(group, Handle(users, ZX_RIGHT_TRANSFER | ZX_RIGHT_WAIT | ZX_RIGHT_READ))
+        thread.start_at(code + offset, stack + 2 * PAGE_SIZE, argument, 0, first=True)
 
     def _give(self, group: Group, handle: Handle) -> None:
         group.table.add(handle)
@@ -450,6 +512,29 @@ class World:
             finally:
                 handle.close()
 
+    def _map_code(self, region: VmAddressRegion) -> tuple[int, int]:
+        """A page of machine code and two to write to: NO_MEMORY."""
+        addresses = []
+        for contents, access in ((CODE, ZX_VM_PERM_READ | ZX_VM_PERM_EXECUTE), (b"", _RW)):
+            vmo = VmObjectDispatcher.create(self.kernel, 2 * PAGE_SIZE)
+            handle = Handle(vmo, vmo.DEFAULT_RIGHTS)
+            try:
+                vmo.write(0, contents)
+                addresses.append(region.map(0, vmo, 0, 2 * PAGE_SIZE, access).base)
+            finally:
+                handle.close()
+        code, data = addresses
+        return code, data
+
+    def _map_restricted(self, group: Group, process: ProcessDispatcher) -> None:
+        """Machine code where the process's threads reach it in restricted mode."""
+        if process.restricted is None:
+            return
+        try:
+            group.restricted_code[process], _ = self._map_code(process.restricted.root_vmar)
+        except ZxError:
+            pass  # no memory: they fault at once
+
     def _scratch_is_there(self, group: Group) -> bool:
         try:
             for page in (0, FUTEX_PAGE):
@@ -476,6 +561,8 @@ class World:
             return (self.kernel.clock.now() + expression[1]) & MASK  # type: ignore[no-any-return]
         if kind == "c":
             return group.code + expression[1]  # type: ignore[no-any-return]
+        if kind == "r":
+            return group.restricted_code.get(actor.thread.process, group.code) + expression[1]  # type: ignore[no-any-return]
         if kind == "f":
             return group.scratch + FUTEX_PAGE * PAGE_SIZE + expression[1]  # type: ignore[no-any-return]
         if kind == "m":

@@ -282,7 +282,7 @@ _COUNT = click.IntRange(1, 10**12)
 @click.option(
     "--check-every",
     type=click.IntRange(1, 10**9),
-    default=25,
+    default=40,
     show_default=True,
     metavar="N",
     help="With --calls: look at everything in the kernel after so many steps.",
@@ -293,6 +293,7 @@ _COUNT = click.IntRange(1, 10**12)
 @click.option(
     "--reproducer", metavar="FILE", help="Where to write what repeats a finding.  [default: fuzz-SEED.py]"
 )
+@click.option("--stats", is_flag=True, help="At the end, say what each call has answered.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def fuzz(
     calls: int | None,
@@ -302,6 +303,7 @@ def fuzz(
     check_every: int,
     jobs: int,
     reproducer: str | None,
+    stats: bool,
     quiet: bool,
 ) -> None:
     """Do anything at random to the kernel, and look for what must not happen."""
@@ -314,4 +316,4 @@ def fuzz(
     from jacinth.tools import fuzz as fuzzer
 
     path = None if reproducer is None else Path(reproducer)
-    sys.exit(fuzzer.fuzz(fuzzer.Options(kind, count, seed, check_every, jobs, path, quiet)))
+    sys.exit(fuzzer.fuzz(fuzzer.Options(kind, count, seed, check_every, jobs, path, quiet, stats)))

@@ -18,6 +18,8 @@ from typing import Final, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from jacinth.abi import BY_NAME
+from jacinth.abi.errors import DOCUMENTED_ERRORS
 from jacinth.abi.status import Status
 from jacinth.fuzz import episode, programs
 
@@ -35,6 +37,7 @@ class Options:
     jobs: int
     reproducer: Path | None
     quiet: bool
+    stats: bool = False
 
 
 def fuzz(options: Options) -> int:
@@ -68,6 +71,9 @@ def fuzz(options: Options) -> int:
         f"{calls:,} {what} in {episodes:,} episodes, {calls / taken:,.0f} a second; {_answers(options, calls, seen)}",
         flush=True,
     )
+    if options.stats:
+        for line in statistics(seen) if options.kind == "calls" else _ends(seen):
+            print(line)
     return 0 if failure is None else _report(failure, options)
 
 
@@ -78,6 +84,29 @@ def _answers(options: Options, calls: int, seen: Counter[tuple[str, int | str]])
     names = {name for name, _ in seen}
     good = sum(count for (_, answer), count in seen.items() if answer == Status.OK)
     return f"{len(names)} system calls with {len(seen)} different answers, {100 * good / max(calls, 1):.0f}% ZX_OK"
+
+
+def statistics(seen: Counter[tuple[str, int | str]]) -> list[str]:
+    """A line for each call, those that succeed least first: how often it was made, the share of ZX_OK in hundredths, and of its
+    documented errors those that were seen and those that were not.
+    """
+    counts: Counter[str] = Counter()
+    for (name, _), count in seen.items():
+        if name in BY_NAME:
+            counts[name] += count
+    lines = []
+    for name, count in counts.items():
+        documented = [error.removeprefix("ZX_ERR_") for error in DOCUMENTED_ERRORS.get(name, ())]
+        found = [error for error in documented if seen[name, Status[error]]]
+        missing = [error for error in documented if error not in found]
+        good = 100 * seen[name, Status.OK] / count
+        text = f"{name:42} {count:7} {good:4.0f}%  {' '.join(found)}"
+        lines.append((good, name, f"{text}{'; not ' if missing else ''}{' '.join(missing)}"))
+    return [line for *_, line in sorted(lines)]
+
+
+def _ends(seen: Counter[tuple[str, int | str]]) -> list[str]:
+    return [f"{count:7}  {kind}: {end}" for (kind, end), count in seen.most_common()]
 
 
 def _report(failure: episode.Failure, options: Options) -> int:

@@ -8,10 +8,15 @@ from typing import Any
 import pytest
 
 from jacinth.abi import (
+    ZX_CLOCK_ARGS_VERSION_SHIFT,
+    ZX_CLOCK_OPT_MAPPABLE,
+    ZX_CLOCK_UPDATE_OPTION_RATE_ADJUST_VALID,
+    ZX_CLOCK_UPDATE_OPTION_SYNTHETIC_VALUE_VALID,
     ZX_ERR_NOT_SUPPORTED,
     ZX_EXCEPTION_CHANNEL_DEBUGGER,
     ZX_OK,
     ZX_VMO_RESIZABLE,
+    zx_clock_update_args_v2_t,
 )
 from jacinth.api.kernel import Kernel
 from jacinth.fuzz.invariants import assert_invariants
@@ -73,3 +78,21 @@ def test_a_refused_file_is_refused_in_one_line() -> None:
     file = (header + interp + load + path).ljust(256, b"\0")
     with pytest.raises(ElfError, match="path is not printable"):
         load_elf(file)
+
+
+@pytest.mark.parametrize("rate", [-1000, 0, 1000])
+def test_a_clock_stops_at_the_last_time_that_there_is(k: Kernel, zx: HostSys, rate: int) -> None:
+    """One that was set as late as possible went on, and what it showed no longer fitted the caller's 64 bits."""
+    status, clock = zx.zx_clock_create(ZX_CLOCK_OPT_MAPPABLE, None)
+    assert status == ZX_OK
+    last = (1 << 63) - 1
+    options = ZX_CLOCK_UPDATE_OPTION_SYNTHETIC_VALUE_VALID | ZX_CLOCK_UPDATE_OPTION_RATE_ADJUST_VALID
+    args = zx_clock_update_args_v2_t(synthetic_value=last, rate_adjust=rate).pack()
+    assert zx.zx_clock_update(clock, options | 2 << ZX_CLOCK_ARGS_VERSION_SHIFT, args) == ZX_OK
+    zx.zx_nanosleep(zx.zx_deadline_after(1_000_000_000))
+    assert zx.zx_clock_read(clock) == (ZX_OK, last)
+    # And what is published goes on from there.
+    args = zx_clock_update_args_v2_t(rate_adjust=rate + 1 if rate < 0 else rate - 1).pack()
+    options = ZX_CLOCK_UPDATE_OPTION_RATE_ADJUST_VALID
+    assert zx.zx_clock_update(clock, options | 2 << ZX_CLOCK_ARGS_VERSION_SHIFT, args) == ZX_OK
+    assert zx.zx_clock_read(clock) == (ZX_OK, last)

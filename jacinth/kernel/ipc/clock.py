@@ -51,10 +51,18 @@ class Transformation:
     denominator: int
 
     def apply(self, reference: int) -> int:
-        return self.synthetic + (reference - self.reference) * self.numerator // self.denominator
+        """What the line is at *reference*: the nearest that 64 bits can say, at each step, as in zircon/system/ulib/affine."""
+        passed = _saturate(reference - self.reference)
+        return _saturate(self.synthetic + _saturate(passed * self.numerator // self.denominator))
 
     def pack(self) -> bytes:
         return _LINE.pack(self.reference, self.synthetic, self.numerator, self.denominator)
+
+
+def _saturate(value: int) -> int:
+    if -_INT64_MAX <= value <= _INT64_MAX:
+        return value
+    return _INT64_MAX if value > 0 else -_INT64_MAX - 1
 
 
 _LINE: Final = struct.Struct("<qqII")
@@ -101,10 +109,10 @@ class ClockState:
         return cls(options, backstop, sequence >> 1, line, bound, value, rate, bound_updated, parts)
 
     def read(self, now: int) -> int:
-        """What the clock shows when the reference is *now*; the nearest that 64 bits can say."""
+        """What the clock shows when the reference is *now*."""
         if not self.transformation.denominator:
             raise ZxError(Status.INVALID_ARGS)  # this is no clock's page
-        return min(max(self.transformation.apply(now), -_INT64_MAX - 1), _INT64_MAX)
+        return self.transformation.apply(now)
 
 
 @dataclass(frozen=True, slots=True)
