@@ -159,6 +159,9 @@ def _write_or_close(call: Call, values: Sequence[int], out: UserOut, data: bytes
         for value in values:
             call.handles.close(value)
         raise
+    late = call.thread.late_writes
+    if late:  # it is not told yet
+        late[-1].handles = values
 
 
 # Writing

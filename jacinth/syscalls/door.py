@@ -429,8 +429,8 @@ _ARRIVE: Final = [
 async def finish_late(call: Call, status: int, values: list[int]) -> int:
     """Make the writes that waited for a pager, before a call that is over returns *status*.
 
-    Where one of them cannot be made the caller shall not have the new handles *values*: INVALID_ARGS, and an exception as in
-    `HandleOut.drop`.
+    Where one of them cannot be made the caller shall not have the new handles *values*, nor those that the writes tell of:
+    INVALID_ARGS, and for *values* an exception as in `HandleOut.drop`.
     """
     writes, call.thread.late_writes = call.thread.late_writes, []
     for write in writes:
@@ -440,6 +440,9 @@ async def finish_late(call: Call, status: int, values: list[int]) -> int:
                 if value and call.handles.get(value) is not None:
                     call.handles.close(value)
                     call.kernel.handle_leak()
+            for value in [value for write in writes for value in write.handles]:
+                if call.handles.get(value) is not None:
+                    call.handles.close(value)
             return failure
     return status
 

@@ -61,14 +61,17 @@ class UserMemory(Protocol):
 
 
 class LateWrite:
-    """A write of a call that waits for its page until the call is over."""
+    """A write of a call that waits for its page until the call is over. Where it cannot be made, the caller shall not have
+    *handles*.
+    """
 
-    __slots__ = ("_address", "_data", "_memory")
+    __slots__ = ("_address", "_data", "_memory", "handles")
 
     def __init__(self, memory: UserMemory, address: int, data: bytes) -> None:
         self._memory = memory
         self._address = address
         self._data = data
+        self.handles: Sequence[int] = ()  # new ones that it tells of, beside those of the call's own outputs
 
     async def finish(self) -> Status:
         """Write, as soon as the pages are there. INVALID_ARGS where they do not come."""

@@ -8,20 +8,24 @@ from typing import Any
 import pytest
 
 from jacinth.abi import (
+    BY_NAME,
     ZX_CLOCK_ARGS_VERSION_SHIFT,
     ZX_CLOCK_OPT_MAPPABLE,
     ZX_CLOCK_UPDATE_OPTION_RATE_ADJUST_VALID,
     ZX_CLOCK_UPDATE_OPTION_SYNTHETIC_VALUE_VALID,
+    ZX_ERR_INVALID_ARGS,
     ZX_ERR_NOT_SUPPORTED,
     ZX_EXCEPTION_CHANNEL_DEBUGGER,
     ZX_OK,
+    ZX_VM_PERM_READ,
+    ZX_VM_PERM_WRITE,
     ZX_VMO_RESIZABLE,
     zx_clock_update_args_v2_t,
 )
 from jacinth.api.kernel import Kernel
 from jacinth.fuzz.invariants import assert_invariants
 from jacinth.kernel.handle import Handle
-from jacinth.syscalls.door import HostSys
+from jacinth.syscalls.door import TRAPS, HostSys
 from jacinth.userboot.elf import ElfError, load_elf
 
 
@@ -96,3 +100,30 @@ def test_a_clock_stops_at_the_last_time_that_there_is(k: Kernel, zx: HostSys, ra
     options = ZX_CLOCK_UPDATE_OPTION_RATE_ADJUST_VALID
     assert zx.zx_clock_update(clock, options | 2 << ZX_CLOCK_ARGS_VERSION_SHIFT, args) == ZX_OK
     assert zx.zx_clock_read(clock) == (ZX_OK, last)
+
+
+def test_nobody_has_handles_that_no_page_comes_to_tell_of(k: Kernel, zx: HostSys) -> None:
+    """They stayed in the table of who read a message, with nobody who knew their values."""
+    _, pager = zx.zx_pager_create(0)
+    _, port = zx.zx_port_create(0)
+    _, vmo = zx.zx_pager_create_vmo(pager, 0, port, 1, 4096)
+    assert zx.zx_pager_detach_vmo(pager, vmo) == ZX_OK
+    access = ZX_VM_PERM_READ | ZX_VM_PERM_WRITE
+    status, address = zx.zx_vmar_map(k.host.root_vmar, access, 0, vmo, 0, 4096)
+    assert status == ZX_OK
+    _, one, other = zx.zx_channel_create(0)
+    _, event = zx.zx_event_create(0)
+    assert zx.zx_channel_write(one, 0, b"", [event]) == ZX_OK
+    before = set(k.host.dispatcher.handles.handles)
+    number = BY_NAME["zx_channel_read_etc"].number
+    result = TRAPS[number](zx.call, (number, other, 0, 0, address, 0, 1, 0, 0))
+    if result is None:  # it waits for the page
+        thread = k.host.thread
+        coroutine, thread.coroutine = thread.coroutine, None
+        assert coroutine is not None
+        with pytest.raises(StopIteration) as stop:
+            coroutine.send(None)
+        result = stop.value.value
+    assert result == ZX_ERR_INVALID_ARGS
+    assert set(k.host.dispatcher.handles.handles) == before
+    assert_invariants(k)
