@@ -28,16 +28,23 @@ count = st.integers(1, PAGES)
 byte = st.integers(1, 255)
 
 
+ZEROES = bytes(PAGE)
+
+
+def full(value: int) -> bytes:
+    return bytes([value]) * PAGE
+
+
 class Clone:
     """A clone, and per page what it has of its own; None where it shows its parent's."""
 
-    def __init__(self, vmo: Vmo, own: list[int | None]) -> None:
+    def __init__(self, vmo: Vmo, own: list[bytes | None]) -> None:
         self.vmo = vmo
         self.own = own
 
 
 class Pages(RuleBasedStateMachine):
-    """Each page is filled with one number, which is all that the model keeps of it."""
+    """Pages are written with one number each; where a new size cuts through one, the rest of it is zero."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,10 +52,10 @@ class Pages(RuleBasedStateMachine):
         self.pager, self.port = Pager.create(caller=self.k), Port.create(caller=self.k)
         self.options = VmoOptions.TRAP_DIRTY | VmoOptions.RESIZABLE
         self.vmo = self.pager.create_vmo(self.port, 0, PAGES * PAGE, self.options)
-        self.disk = [number + 100 for number in range(PAGES)]
-        self.pages: list[int] = list(self.disk)
+        self.disk = [full(number + 100) for number in range(PAGES)]
+        self.pages: list[bytes] = list(self.disk)
         self.clones: list[Clone] = []
-        self.writing_back: list[tuple[int, int, int]] = []
+        self.writing_back: list[tuple[int, int, bytes]] = []
 
     def teardown(self) -> None:
         for clone in self.clones:
@@ -104,8 +111,8 @@ class Pages(RuleBasedStateMachine):
     def supply(self, first: int, pages: int) -> None:
         aux = Vmo.create(pages * PAGE, caller=self.k)
         for number in range(pages):
-            if self.disk[first + number]:
-                aux.write(bytes([self.disk[first + number]]) * PAGE, number * PAGE)
+            if self.disk[first + number] != ZEROES:
+                aux.write(self.disk[first + number], number * PAGE)
         self.pager.supply_pages(self.vmo, first * PAGE, pages * PAGE, aux)
         aux.close()
 
@@ -128,7 +135,7 @@ class Pages(RuleBasedStateMachine):
                 continue
             self.op(PagerOp.WRITEBACK_BEGIN, low, high - low, ZX_VMO_DIRTY_RANGE_IS_ZERO if found.zero else 0)
             for number in range(low, high):
-                assert not found.zero or self.pages[number] == 0
+                assert not found.zero or self.pages[number] == ZEROES
                 self.writing_back.append((number, number + 1, self.pages[number]))
 
     @precondition(lambda self: self.writing_back)
@@ -150,42 +157,48 @@ class Pages(RuleBasedStateMachine):
     def writes(self, at: int, value: int) -> None:
         if at < len(self.pages):
             with self.served():
-                self.vmo.write(bytes([value]) * PAGE, at * PAGE)
-            self.pages[at] = value
+                self.vmo.write(full(value), at * PAGE)
+            self.pages[at] = full(value)
 
     @rule(first=page, pages=count)
     def zeroes(self, first: int, pages: int) -> None:
         pages = min(pages, len(self.pages) - first)
         if pages > 0:
             self.vmo.op_range(VmoOp.ZERO, first * PAGE, pages * PAGE)
-            self.pages[first : first + pages] = [0] * pages
+            self.pages[first : first + pages] = [ZEROES] * pages
 
-    @rule(size=st.integers(0, PAGES))
+    @rule(size=st.sampled_from((0, 1, PAGE - 1, PAGE, PAGE + 100, 2 * PAGE - 1, 2 * PAGE)))
     def resizes(self, size: int) -> None:
+        pages = -(-size // PAGE)
         for clone in self.clones:  # what was cut off is zero in clones for ever
-            for number in range(size, len(self.pages)):
+            for number in range(pages, len(self.pages)):
                 if clone.own[number] is None:
-                    clone.own[number] = 0
+                    clone.own[number] = ZEROES
         for low, high, _ in list(self.writing_back):
-            if high > size:
+            if high > pages:
                 self.writing_back = [each for each in self.writing_back if each[0] != low]
-        self.vmo.set_size(size * PAGE)
-        self.pages[size:] = [0] * max(0, size - len(self.pages))
+        with self.served():
+            self.vmo.set_size(size)
+        self.pages[pages:] = [ZEROES] * max(0, pages - len(self.pages))
+        rest = size % PAGE
+        if rest:
+            self.pages[-1] = self.pages[-1][:rest].ljust(PAGE, b"\0")
+        assert (self.vmo.size, self.vmo.stream_size) == (pages * PAGE, size)
 
     @rule(at=page)
     def reads(self, at: int) -> None:
         if at < len(self.pages):
             self.check(self.vmo, self.pages, at)
 
-    def check(self, vmo: Vmo, expected: list[int], *numbers: int) -> None:
+    def check(self, vmo: Vmo, expected: list[bytes], *numbers: int) -> None:
         with self.served():
             for number in numbers or range(len(expected)):
-                assert vmo.read(number * PAGE, PAGE) == bytes([expected[number]]) * PAGE
+                assert vmo.read(number * PAGE, PAGE) == expected[number]
 
     # Clones
 
-    def seen(self, clone: Clone) -> list[int]:
-        shown = [*self.pages, *[0] * PAGES][:PAGES]
+    def seen(self, clone: Clone) -> list[bytes]:
+        shown = [*self.pages, *[ZEROES] * PAGES][:PAGES]
         return [shown[number] if own is None else own for number, own in enumerate(clone.own)]
 
     @precondition(lambda self: len(self.clones) < 3)
@@ -204,15 +217,15 @@ class Pages(RuleBasedStateMachine):
             self.clones.append(Clone(child, list(self.clones[which].own)))
             return
         child = self.vmo.create_child(kind, 0, PAGES * PAGE)
-        self.clones.append(Clone(child, [None if n < len(self.pages) else 0 for n in range(PAGES)]))
+        self.clones.append(Clone(child, [None if n < len(self.pages) else ZEROES for n in range(PAGES)]))
 
     @precondition(lambda self: self.clones)
     @rule(which=st.integers(0, 2), at=page, value=byte)
     def clone_writes(self, which: int, at: int, value: int) -> None:
         clone = self.clones[which % len(self.clones)]
         with self.served():
-            clone.vmo.write(bytes([value]) * PAGE, at * PAGE)
-        clone.own[at] = value
+            clone.vmo.write(full(value), at * PAGE)
+        clone.own[at] = full(value)
 
     @precondition(lambda self: self.clones)
     @rule(which=st.integers(0, 2), first=page, pages=count)
@@ -220,7 +233,7 @@ class Pages(RuleBasedStateMachine):
         clone = self.clones[which % len(self.clones)]
         pages = min(pages, PAGES - first)
         clone.vmo.op_range(VmoOp.ZERO, first * PAGE, pages * PAGE)
-        clone.own[first : first + pages] = [0] * pages
+        clone.own[first : first + pages] = [ZEROES] * pages
 
     @precondition(lambda self: self.clones)
     @rule(which=st.integers(0, 2), at=page)
