@@ -10,12 +10,13 @@ import random
 import re
 import struct
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from jacinth.abi import (
+    BY_NAME,
     SYSCALLS,
     ZX_PROCESS_SHARED,
     ZX_RESTRICTED_REASON_SYSCALL,
@@ -31,7 +32,10 @@ from jacinth.api.status import ZxBadState
 from jacinth.fuzz.episode import Failure, Outcome, describe, limit
 from jacinth.fuzz.generate import INTERESTING
 from jacinth.fuzz.invariants import assert_invariants
+from jacinth.fuzz.unchanged import Before
 from jacinth.fuzz.world import FuzzError
+from jacinth.kernel.thread import ThreadDispatcher
+from jacinth.syscalls.door import Call
 from jacinth.userboot.elf import ElfError, load_elf
 from jacinth.userboot.launch import launch
 
@@ -65,6 +69,7 @@ class Ground:
         self.kernel = k = Kernel(seed=seed, virtual_time=True, memory=64 << 20, strict=True)
         k.console = lambda data: None
         k.engine.quantum = 5_000  # type: ignore[attr-defined]  # much random code loops for ever
+        k.syscall = _watched(k.syscall)
         assert k.vdso.handle
         self.handles = len(k.host.dispatcher.handles)
         self.pages = k.memory.allocated
@@ -151,6 +156,25 @@ class Ground:
         for value in (prototype, vmar, process, restricted, vmo):
             zx.zx_handle_close(value)
         return f"left restricted mode with {sorted(reasons)}"
+
+
+def _watched(enter: Callable[[ThreadDispatcher], int | None]) -> Callable[[ThreadDispatcher], int | None]:
+    """The same door, but what a failed call has changed is found."""
+
+    def watched(thread: ThreadDispatcher) -> int | None:
+        assert thread.context is not None
+        registers = thread.context.syscall()
+        if registers[0] >= len(SYSCALLS):
+            return enter(thread)
+        row = SYSCALLS[registers[0]]
+        before = Before(thread.call or Call(thread), row, registers)
+        result = enter(thread)
+        changed = None if result is None else before.changed(result)
+        if changed is not None:
+            raise FuzzError(f"{row.name} = {result}, and {changed}")
+        return result
+
+    return watched
 
 
 def file_of(code: bytes) -> bytes:
@@ -291,13 +315,80 @@ def calling(rng: random.Random, sites: Sequence[tuple[int, int]]) -> bytes:
                 code += (
                     b"\x48\x89\xdf" if rng.random() < 0.4 else b"\x8b\x3c\x25" + _DATA.to_bytes(4, "little")
                 )
-        pops = max(0, len(SYSCALLS[number].params) - 6)
-        tail = b"\x41\x53" * pops + b"\x4c\x8d\x9d" + site.to_bytes(4, "little") + b"\x41\xff\xe3"
-        code += b"\xb8" + number.to_bytes(4, "little")
-        code += b"\x4c\x8d\x1d" + (2 + len(tail)).to_bytes(4, "little") + b"\x41\x53" + tail
+        code += _trap(number, site)
         if rng.random() < 0.1:
             code += soup(rng, 2)
     return bytes(code) + b"\x0f\x0b"
+
+
+def _trap(number: int, site: int) -> bytes:
+    """A system call through the vDSO, whose base is in rbp."""
+    pops = max(0, len(SYSCALLS[number].params) - 6)
+    # lea r11, [rip + behind]; push r11, also for every register that the routine restores; lea r11, [rbp + site]; jmp r11
+    tail = b"\x41\x53" * pops + b"\x4c\x8d\x9d" + site.to_bytes(4, "little") + b"\x41\xff\xe3"
+    lea = b"\x4c\x8d\x1d" + (2 + len(tail)).to_bytes(4, "little") + b"\x41\x53"
+    return b"\xb8" + number.to_bytes(4, "little") + lea + tail
+
+
+_REGISTERS: Final = {"rdi": "48bf", "rsi": "48be", "rdx": "48ba", "r10": "49ba", "rsp": "48bc", "rax": "48b8"}
+
+
+def _set(register: str, value: int) -> bytes:
+    return bytes.fromhex(_REGISTERS[register]) + (value & _MASK).to_bytes(8, "little")
+
+
+def serving(rng: random.Random, sites: Mapping[int, int]) -> bytes:
+    """Code that binds a state, enters restricted mode, and goes on whatever it comes out with, some thirty times."""
+    bind, write, kick, enter = (
+        (row.number, sites[row.number])
+        for row in map(
+            BY_NAME.__getitem__,
+            ("zx_restricted_bind_state", "zx_vmo_write", "zx_restricted_kick", "zx_restricted_enter"),
+        )
+    )
+    inside = CODE + 0x800  # the code of restricted mode
+    state, counter, stack = _DATA + 0x800, _DATA + 0x700, _DATA + 4 * _PAGE - 64
+    report = rng.choice((0, _DATA + 0xA00, _DATA + 0xFF0, 0x1000, CODE, integer(rng)))
+    kept = (_DATA + 0x708).to_bytes(4, "little")
+    code = bytearray(
+        bytes.fromhex("4889f5")
+    )  # mov rbp, rsi: the vDSO's base, which is kept: mov [address], rbp
+    code += b"\x48\x89\x2c\x25" + kept
+    code += _set("rdi", 0) + _set("rsi", _DATA) + _set("rdx", report) + _trap(*bind)
+    words = {7: stack - _PAGE, 16: inside}
+    for _ in range(rng.choice((0, 0, 1, 3))):
+        words[rng.randrange(20)] = rng.choice((inside, _DATA, integer(rng)))
+    words[counter - state >> 3] = 30
+    for index, value in words.items():
+        code += (
+            _set("rax", value) + b"\x48\xa3" + (state + 8 * index).to_bytes(8, "little")
+        )  # mov [address], rax
+    again = len(code)
+    code += b"\x8b\x3c\x25" + _DATA.to_bytes(4, "little")  # mov edi, [the state's handle]
+    code += _set("rsi", state) + _set("rdx", 0) + _set("r10", 160) + _trap(*write)
+    enters = len(code)
+    if rng.random() < 0.2:
+        code += _set("rdi", rng.randrange(4)) + _set("rsi", 0) + _trap(*kick)
+    code += _set("rdi", 0)
+    vector = len(code)
+    code += _set("rsi", 0) + _set("rdx", integer(rng)) + _trap(*enter)
+    # Here it comes out, and here it goes on where the call has failed.
+    entry = CODE + len(code)
+    code[vector : vector + 10] = _set("rsi", entry if rng.random() < 0.95 else integer(rng))
+    code += _set("rsp", stack) + b"\x48\x8b\x2c\x25" + kept  # mov rbp, [address]
+    code += b"\x48\xff\x0c\x25" + counter.to_bytes(4, "little")  # dec qword [counter]
+    code += b"\x0f\x84\0\0\0\0"  # jz: to the next instruction, behind the jump
+    target = again if rng.random() < 0.6 else enters  # from the beginning, or where it was
+    code[-4:] = (5).to_bytes(4, "little")
+    code += b"\xe9" + (target - len(code) - 5 & 0xFFFF_FFFF).to_bytes(4, "little") + b"\x0f\x0b"
+    kind = rng.randrange(4)
+    if kind == 0:
+        body = rng.randbytes(200)
+    elif kind == 1:
+        body = b"\x48\xff\xc0\x0f\x05\xeb\xf9"  # system calls for ever
+    else:
+        body = soup(rng, 40)
+    return bytes(code.ljust(0x800, b"\xcc")) + body
 
 
 def code(rng: random.Random, image: bytes, sites: Sequence[tuple[int, int]]) -> Program:
@@ -307,8 +398,10 @@ def code(rng: random.Random, image: bytes, sites: Sequence[tuple[int, int]]) -> 
         made = rng.randbytes(rng.randrange(1, 300))
     elif kind < 0.5:
         made = soup(rng, rng.randrange(1, 100))
-    elif kind < 0.8:
+    elif kind < 0.7:
         made = calling(rng, sites)
+    elif kind < 0.85:
+        return Program("code", serving(rng, dict(sites)))
     else:
         start = rng.randrange(len(image) - 600)
         made = image[start : start + rng.randrange(1, 600)]

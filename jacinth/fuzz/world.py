@@ -20,13 +20,13 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
+from types import coroutine
 from typing import TYPE_CHECKING, Any, Final
 
 from jacinth.abi import (
     BY_NAME,
-    SYSCALLS,
     ZX_RIGHT_READ,
     ZX_RIGHT_TRANSFER,
     ZX_RIGHT_WAIT,
@@ -39,6 +39,7 @@ from jacinth.abi import (
     ZxError,
 )
 from jacinth.api.kernel import Kernel
+from jacinth.fuzz.unchanged import Before
 from jacinth.kernel.handle import Handle, HandleTable
 from jacinth.kernel.ipc.channel import ChannelDispatcher
 from jacinth.kernel.ipc.port import PortDispatcher
@@ -161,8 +162,6 @@ class World:
         self.values: dict[tuple[str, int, int], int] = {}  # of handles, by table, step and number
         self.seen: Counter[tuple[str, int | str]] = Counter()
         self.calls = 0
-        self.failed_call = False  # the last call ended at once, with an error
-        self.appeared = 0  # handles during the last step
         self.bodies: list[Body] = []  # of all actors that there have been
         self.log: Callable[[str], None] | None = None  # told of every step, for people
         host = Group("host", k.host.dispatcher)
@@ -224,13 +223,10 @@ class World:
         where to listen), ("kill", n, group, process).
         """
         self.step = step[1]
-        self.failed_call = False
         if self.log is not None:
             self.log(" ".join(map(str, step)))
         getattr(self, "_do_" + step[0])(*step[2:])
         self._see_handles()
-        if self.failed_call and self.appeared:
-            raise FuzzError(f"{step[3]} fails, and a handle has appeared")
 
     def _do_call(self, actor_name: str, name: str, arguments: Iterable[Expression], at_once: bool) -> None:
         actor = self.actors.get(actor_name)
@@ -241,13 +237,9 @@ class World:
         registers = (*values, *[0] * (9 - len(values)))
         self.calls += 1
         if actor.host:
-            before = len(actor.group.table)
+            before = self._before(actor, row, registers)
             result = self._call_by_host(actor, row, registers)
-            self._result(row, result)
-            if isinstance(result, int) and result < 0 and row.returns == "zx_status_t":
-                self.failed_call = True
-                if name not in _CONSUMING and len(actor.group.table) != before:
-                    raise FuzzError(f"{name} fails, and the number of handles changes")
+            self._result(row, result, before)
             return
         actor.posted = row, registers
         assert actor.waiter is not None
@@ -311,7 +303,12 @@ class World:
         thread.attention = False
         return result  # type: ignore[no-any-return]
 
-    def _result(self, row: SyscallRow, result: int | str) -> None:
+    def _before(self, actor: Actor, row: SyscallRow, registers: tuple[int, ...]) -> Before:
+        scratch = actor.group.scratch + actor.number * SCRATCH_PAGES * PAGE_SIZE
+        return Before(actor.call, row, registers, (scratch, SCRATCH_PAGES * PAGE_SIZE))
+
+    def _result(self, row: SyscallRow, result: int | str, before: Before | None) -> None:
+        """*before*: of a call that was over at once."""
         if self.log is not None:
             self.log(f"    {row.name} = {result!s}")
         self.seen[row.name, result if row.returns == "zx_status_t" else 0] += 1
@@ -319,6 +316,9 @@ class World:
             return
         if row.returns == "zx_status_t" and result not in _STATUSES and row.name not in _COUNTING:
             raise FuzzError(f"{row.name} answers {result!r}, which is no status")
+        changed = None if before is None or isinstance(result, str) else before.changed(result)
+        if changed is not None:
+            raise FuzzError(f"{row.name} = {result}, and {changed}")
 
     async def _body(self, actor: Actor) -> None:
         """What an actor's thread does: wait to be told, make the call."""
@@ -336,12 +336,14 @@ class World:
                 continue
             row, registers = posted
             body = thread.coroutine
+            before: Before | None = self._before(actor, row, registers)
             result: Any = self._trap(actor, row, registers)
             if result is None:
                 pending, thread.coroutine = thread.coroutine, body
                 assert pending is not None
-                result = await pending
-            self._result(row, result)
+                waits, result = await _answer(pending)
+                before = None if waits else before
+            self._result(row, result, before)
             if thread.attention:
                 await CHECKPOINT
 
@@ -599,7 +601,6 @@ class World:
 
     def _see_handles(self) -> None:
         """Name the handles that have appeared, and forget groups whose processes are all dead."""
-        self.appeared = 0
         dead = None
         for group in self.groups.values():
             table = group.table
@@ -610,7 +611,6 @@ class World:
                     if value in table.handles:
                         self.values[group.name, self.step, number] = value
                         group.names[value] = self.step, number
-                        self.appeared += 1
                 group.index = last
             if not group.shared.count:
                 dead = [*(dead or ()), group]
@@ -621,9 +621,22 @@ class World:
 
 
 _STATUSES: Final = frozenset(int(status) for status in Status)
-# They close or move handles whatever they answer.
-_CONSUMING: Final = frozenset(
-    row.name for row in SYSCALLS if any(param.consumed for param in row.params) or "channel_call" in row.name
-)
+
+
+@coroutine
+def _answer(pending: Body) -> Generator[Any, Any, tuple[bool, Any]]:
+    """Awaits *pending*. Answers whether there was anything to wait for, and what it returns."""
+    waits = False
+    try:
+        stop = pending.send(None)
+        while True:
+            waits = True
+            stop = pending.send((yield stop))
+    except StopIteration as end:
+        return waits, end.value
+    finally:
+        pending.close()
+
+
 # They answer with a number where all is well.
 _COUNTING: Final = frozenset({"zx_debuglog_read"})

@@ -19,8 +19,10 @@ from jacinth.abi import ZX_CHANNEL_READABLE, ZX_ERR_BAD_STATE, ZX_OBJ_TYPE_PORT,
 from jacinth.api.kernel import Kernel
 from jacinth.fuzz import episode, programs
 from jacinth.fuzz.invariants import InvariantError, assert_invariants
+from jacinth.fuzz.world import FuzzError
 from jacinth.kernel.handle import Handle
 from jacinth.kernel.ipc.event import EventDispatcher
+from jacinth.kernel.object import Dispatcher
 from jacinth.syscalls import door
 from jacinth.tools.fuzz import statistics
 
@@ -134,7 +136,7 @@ def test_a_finding_becomes_a_short_program(tmp_path: Path) -> None:
     with replaced("zx_event_create", leaky):
         outcome = episode.run(5, 3000)
         assert outcome.failure is not None and "counts" in outcome.failure.headline
-        shorter = episode.reduce(outcome.failure, 20)
+        shorter = episode.reduce(outcome.failure, 200)
     assert shorter.signature == outcome.failure.signature
     assert len(shorter.steps) < 10 < len(outcome.failure.steps)
     script = tmp_path / "reproduce.py"
@@ -153,4 +155,33 @@ def test_a_failed_call_that_gives_out_a_handle_is_found() -> None:
     with replaced("zx_event_create", confused):
         outcome = episode.run(6, 3000)
     assert outcome.failure is not None
-    assert outcome.failure.headline == "zx_event_create fails, and the number of handles changes"
+    assert outcome.failure.headline == "zx_event_create = -20, and the handles have changed"
+
+
+def _half_done(call: door.Call, handle: int, clear_mask: int, set_mask: int) -> None:
+    object_ = call.dispatcher(handle, Dispatcher, 0)
+    if call.thread is not call.kernel.host.thread:  # type: ignore[attr-defined]
+        object_.update_signals(0, 1 << 24)
+        raise door.ZxError(door.Status(ZX_ERR_BAD_STATE))
+
+
+def test_a_failed_call_of_a_body_that_has_changed_something_is_found() -> None:
+    with replaced("zx_object_signal", _half_done):
+        outcome = episode.run(6, 3000)
+    assert outcome.failure is not None
+    assert re.fullmatch(r"zx_object_signal = -20, and \w+\.signals has changed", outcome.failure.headline), (
+        outcome.failure.text
+    )
+
+
+def test_a_failed_call_of_machine_code_that_has_changed_something_is_found() -> None:
+    with replaced("zx_object_signal", _half_done):
+        ground = programs.Ground(1)
+        # mov edi, the bootstrap channel; mov eax, number; the vDSO's instruction
+        number = door.BY_NAME["zx_object_signal"].number
+        code = b"\xb8" + number.to_bytes(4, "little") + b"\x4c\x8d\x9e"
+        code += ground.kernel.syscall_sites[number].to_bytes(4, "little") + b"\x41\xff\xe3"
+        with pytest.raises(
+            FuzzError, match=r"zx_object_signal = -20, and ChannelDispatcher.signals has changed"
+        ):
+            ground.run(programs.Program("code", code))
