@@ -29,6 +29,8 @@ from jacinth.kernel.object import Dispatcher
 if TYPE_CHECKING:
     from types import FrameType
 
+    from jacinth.api.kernel import EngineName
+
 CALLS: Final = 5_000  # of one episode
 CHECK_EVERY: Final = 40  # steps
 _LONGEST: Final = 20.0  # seconds that so many steps may take
@@ -41,6 +43,7 @@ class Failure:
     seed: int
     steps: tuple[Step, ...]
     text: str  # the first line says it, a traceback or more lines may follow
+    engine: EngineName = "auto"
 
     @property
     def headline(self) -> str:
@@ -62,11 +65,13 @@ class Outcome:
     failure: Failure | None = None
 
 
-def run(seed: int, calls: int = CALLS, check_every: int = CHECK_EVERY) -> Outcome:
+def run(
+    seed: int, calls: int = CALLS, check_every: int = CHECK_EVERY, engine: EngineName = "auto"
+) -> Outcome:
     """Run the episode of a seed."""
     steps: list[Step] = []
     counts: Counter[tuple[str, int | str]] = Counter()
-    with _Run(seed) as episode:
+    with _Run(seed, engine) as episode:
         world = episode.world
         generator = Generator(world, random.Random(seed))
 
@@ -78,13 +83,15 @@ def run(seed: int, calls: int = CALLS, check_every: int = CHECK_EVERY) -> Outcom
 
         text = episode.attempt(random_steps(), check_every)
         counts, made = world.seen, world.calls
-    failure = None if text is None else Failure(seed, tuple(steps), text)
+    failure = None if text is None else Failure(seed, tuple(steps), text, engine)
     return Outcome(seed, made, counts, failure)
 
 
-def replay(seed: int, steps: Iterable[Step], check_every: int = 0, log: Any = None) -> str | None:
+def replay(
+    seed: int, steps: Iterable[Step], check_every: int = 0, log: Any = None, engine: EngineName = "auto"
+) -> str | None:
     """Do the *steps* again. Answers what goes wrong. Invariants are checked after every so many steps, and after the last one."""
-    with _Run(seed) as episode:
+    with _Run(seed, engine) as episode:
         episode.world.log = log
         return episode.attempt(steps, check_every)
 
@@ -92,9 +99,9 @@ def replay(seed: int, steps: Iterable[Step], check_every: int = 0, log: Any = No
 class _Run:
     """One kernel's time, from boot to the end."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, engine: EngineName) -> None:
         self.seed = seed
-        self.world = World(seed)
+        self.world = World(seed, engine)
         self.orphans: list[Dispatcher] = []
 
     def __enter__(self) -> _Run:
@@ -195,8 +202,8 @@ def describe(error: BaseException) -> str:
 
 @contextmanager
 def limit(seconds: float) -> Iterator[Any]:
-    """Raise FuzzError where the block takes longer; what it yields begins the time anew. It only finds what hangs: no result
-    depends on it.
+    """Raise FuzzError where the block takes longer, by the time of its CPU, or twenty times that by the clock; what it yields
+    begins the time anew. It only finds what hangs: no result depends on it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
@@ -206,17 +213,24 @@ def limit(seconds: float) -> Iterator[Any]:
         where = "" if frame is None else f" in {frame.f_code.co_name}"
         raise FuzzError(f"hangs{where}\n{''.join(traceback.format_stack(frame))}")
 
-    before = signal.signal(signal.SIGALRM, fail)
+    timers = (
+        (signal.ITIMER_PROF, signal.SIGPROF, seconds),
+        (signal.ITIMER_REAL, signal.SIGALRM, 20 * seconds),
+    )
+    before = [(number, signal.signal(number, fail)) for _, number, _ in timers]
 
     def start() -> None:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        for timer, _, longest in timers:
+            signal.setitimer(timer, longest)
 
     start()
     try:
         yield start
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for timer, *_ in timers:
+            signal.setitimer(timer, 0)
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 # ---- Fewer steps ------------------------------------------------------------------------------------------------------------
@@ -231,10 +245,10 @@ def reduce(failure: Failure, seconds: float = 60.0) -> Failure:
 
     def fails(steps: Sequence[Step], check_every: int = 0) -> bool:
         nonlocal last
-        text = replay(failure.seed, steps, check_every)
+        text = replay(failure.seed, steps, check_every, engine=failure.engine)
         if text is None:
             return False
-        found = Failure(failure.seed, tuple(steps), text)
+        found = Failure(failure.seed, tuple(steps), text, failure.engine)
         if found.signature == failure.signature:
             last = found
             return True
@@ -285,7 +299,8 @@ def script(failure: Failure, found_by: str, reproduce: str = "reproduce") -> str
     lines += ["", *["    " + line for line in failure.text.splitlines()[1:]], '"""']
     text = "\n".join(lines).replace("\\", "\\\\")
     steps = "\n".join(f"    {step!r}," for step in failure.steps)
+    engine = "" if failure.engine == "auto" else f', engine="{failure.engine}"'
     return (
         f"{text}\n\nfrom jacinth.fuzz.reproduce import {reproduce}\n\n"
-        f"SEED = {failure.seed}\nSTEPS = [\n{steps}\n]\n\n{reproduce}(SEED, STEPS)\n"
+        f"SEED = {failure.seed}\nSTEPS = [\n{steps}\n]\n\n{reproduce}(SEED, STEPS{engine})\n"
     )

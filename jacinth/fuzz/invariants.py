@@ -604,8 +604,8 @@ def _aspace(check: Invariants, aspace: VmAspace) -> None:
     for tlb, needed in ((aspace._read_tlb, ZX_VM_PERM_READ), (aspace._write_tlb, ZX_VM_PERM_WRITE)):
         for page, place in tlb.items():
             _shown(check, aspace, page, place >> PAGE_SHIFT, needed)
-    assert isinstance(aspace.machine, PageTable)
-    leaves = aspace.machine.leaves
+    # What the native engine shows, only the host's Linux knows.
+    leaves = aspace.machine.leaves if isinstance(aspace.machine, PageTable) else {}
     for key, leaf in leaves.items():
         for index, entry in enumerate(leaf.tolist()):
             if entry:

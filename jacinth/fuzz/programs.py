@@ -27,13 +27,13 @@ from jacinth.abi import (
     ZX_VM_SPECIFIC,
     ZxError,
 )
-from jacinth.api.kernel import Kernel
+from jacinth.api.kernel import EngineName
 from jacinth.api.status import ZxBadState
 from jacinth.fuzz.episode import Failure, Outcome, describe, limit
 from jacinth.fuzz.generate import INTERESTING
 from jacinth.fuzz.invariants import assert_invariants
 from jacinth.fuzz.unchanged import Before
-from jacinth.fuzz.world import FuzzError
+from jacinth.fuzz.world import FuzzError, boot
 from jacinth.kernel.thread import ThreadDispatcher
 from jacinth.syscalls.door import Call
 from jacinth.userboot.elf import ElfError, load_elf
@@ -65,10 +65,8 @@ class Program:
 class Ground:
     """A kernel in which programs are run, one after the other."""
 
-    def __init__(self, seed: int) -> None:
-        self.kernel = k = Kernel(seed=seed, virtual_time=True, memory=64 << 20, strict=True)
-        k.console = lambda data: None
-        k.engine.quantum = 5_000  # type: ignore[attr-defined]  # much random code loops for ever
+    def __init__(self, seed: int, engine: EngineName = "auto") -> None:
+        self.kernel = k = boot(seed, engine, 64 << 20, 5_000)
         k.syscall = _watched(k.syscall)
         assert k.vdso.handle
         self.handles = len(k.host.dispatcher.handles)
@@ -415,10 +413,10 @@ def code(rng: random.Random, image: bytes, sites: Sequence[tuple[int, int]]) -> 
 # ---- Episodes ---------------------------------------------------------------------------------------------------------------
 
 
-def run(kind: str, seed: int, count: int = PER_EPISODE) -> Outcome:
+def run(kind: str, seed: int, count: int = PER_EPISODE, engine: EngineName = "auto") -> Outcome:
     """An episode: *count* programs of a kind, "elf" or "code", in one kernel."""
     rng = random.Random(seed)
-    ground = Ground(seed)
+    ground = Ground(seed, engine)
     image = ground.kernel.vdso.image.image
     sites = [
         (number, site)
@@ -436,7 +434,7 @@ def run(kind: str, seed: int, count: int = PER_EPISODE) -> Outcome:
             if number % 10 == 9 or number == count - 1:
                 assert_invariants(ground.kernel)
         except Exception as error:
-            failure = Failure(seed, tuple((p.kind, p.data) for p in programs), describe(error))
+            failure = Failure(seed, tuple((p.kind, p.data) for p in programs), describe(error), engine)
             break
     else:
         with suppress(ElfError):
@@ -446,11 +444,14 @@ def run(kind: str, seed: int, count: int = PER_EPISODE) -> Outcome:
 
 
 def attempt(
-    seed: int, programs: Sequence[tuple[str, bytes]], log: Callable[[str], None] | None = None
+    seed: int,
+    programs: Sequence[tuple[str, bytes]],
+    log: Callable[[str], None] | None = None,
+    engine: EngineName = "auto",
 ) -> str | None:
     """Run the programs in a new kernel. Answers what goes wrong."""
     try:
-        ground = Ground(seed)
+        ground = Ground(seed, engine)
         for kind, data in programs:
             ended = ground.run(Program(kind, data))
             if log is not None:
@@ -466,8 +467,8 @@ def reduce(failure: Failure) -> Failure:
     """Fewer programs, and a shorter last one, that fail in the same way."""
 
     def fails(programs: Sequence[tuple[str, bytes]]) -> Failure | None:
-        text = attempt(failure.seed, programs)
-        found = None if text is None else Failure(failure.seed, tuple(programs), text)
+        text = attempt(failure.seed, programs, engine=failure.engine)
+        found = None if text is None else Failure(failure.seed, tuple(programs), text, failure.engine)
         return found if found is not None and found.signature == failure.signature else None
 
     last = failure

@@ -38,7 +38,7 @@ from jacinth.abi import (
     Status,
     ZxError,
 )
-from jacinth.api.kernel import Kernel
+from jacinth.api.kernel import EngineName, Kernel
 from jacinth.fuzz.unchanged import Before
 from jacinth.kernel.handle import Handle, HandleTable
 from jacinth.kernel.ipc.channel import ChannelDispatcher
@@ -55,6 +55,7 @@ from jacinth.kernel.vm.vmar import VmAddressRegion, VmAddressRegionDispatcher
 from jacinth.kernel.vm.vmo import PAGE_SIZE, VmObjectDispatcher
 from jacinth.kernel.wait import Waiter
 from jacinth.machine.memory import OutOfMemory
+from jacinth.machine.portable.engine import PortableEngine
 from jacinth.syscalls.door import TRAPS, Call, again
 
 if TYPE_CHECKING:
@@ -145,17 +146,27 @@ class Group:
         return self.shared.aspace
 
 
+def boot(seed: int, engine: EngineName, memory: int, quantum: int = 500) -> Kernel:
+    """A kernel for the fuzzer. Time is virtual, and all repeats, but on the native engine."""
+    kernel = Kernel(engine=engine, seed=seed, virtual_time=engine != "native", memory=memory, strict=True)
+    kernel.console = lambda data: None
+    if isinstance(kernel.engine, PortableEngine):
+        kernel.engine.quantum = quantum  # blocks; much random code loops for ever
+    return kernel
+
+
 class World:
     """A booted kernel and its actors. `do` carries out a step."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, engine: EngineName = "auto") -> None:
         memory = SHORT_MEMORY if seed % 4 == 1 else MEMORY
-        self.kernel = k = Kernel(seed=seed, virtual_time=True, memory=memory, strict=True)
+        self.kernel = k = boot(seed, engine, memory)
         if seed % 4 == 2:  # now and then there is no page to be had, though most are free
             self._countdown = _EVERY
             k.memory.before_allocate = self._before_allocate
-        k.console = lambda data: None
-        k.engine.quantum = 500  # type: ignore[attr-defined]
+        self.turns = (
+            8 if engine != "native" else 2
+        )  # each may take some milliseconds of the host's time there
         self.step = 0
         self.groups: dict[str, Group] = {}
         self.actors: dict[str, Actor] = {}
@@ -245,7 +256,7 @@ class World:
         assert actor.waiter is not None
         actor.waiter.complete()
         if at_once:
-            self._turn(8)
+            self._turn(self.turns)
 
     def _do_restricted(
         self, actor_name: str, registers: Iterable[tuple[int, Expression]], at_once: bool
@@ -261,7 +272,7 @@ class World:
         assert actor.waiter is not None
         actor.waiter.complete()
         if at_once:
-            self._turn(8)
+            self._turn(self.turns)
 
     async def _enter_restricted(self, actor: Actor, words: list[int]) -> None:
         thread = actor.thread

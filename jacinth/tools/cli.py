@@ -12,6 +12,14 @@ import click
 
 from jacinth.version import __version__
 
+_engine = click.option(
+    "--engine",
+    type=click.Choice(["auto", "native", "portable"]),
+    default="auto",
+    show_default=True,
+    help="What runs guest code: the native engine where it works.",
+)
+
 _RUN_EPILOG = """\b
 Exit status: the low byte of the program's return code; else
   124  --timeout
@@ -121,13 +129,7 @@ def cli() -> None:
 @click.option(
     "--memory", type=_Size(), default="1G", show_default=True, metavar="SIZE", help="Size of physical memory."
 )
-@click.option(
-    "--engine",
-    type=click.Choice(["auto", "native", "portable"]),
-    default="auto",
-    show_default=True,
-    help="What runs guest code: the native engine where it works.",
-)
+@_engine
 @click.option(
     "--cpus",
     type=click.IntRange(1),
@@ -293,6 +295,7 @@ _COUNT = click.IntRange(1, 10**12)
 @click.option(
     "--reproducer", metavar="FILE", help="Where to write what repeats a finding.  [default: fuzz-SEED.py]"
 )
+@_engine
 @click.option("--stats", is_flag=True, help="At the end, say what each call has answered.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def fuzz(
@@ -303,6 +306,7 @@ def fuzz(
     check_every: int,
     jobs: int,
     reproducer: str | None,
+    engine: Any,
     stats: bool,
     quiet: bool,
 ) -> None:
@@ -316,4 +320,4 @@ def fuzz(
     from jacinth.tools import fuzz as fuzzer
 
     path = None if reproducer is None else Path(reproducer)
-    sys.exit(fuzzer.fuzz(fuzzer.Options(kind, count, seed, check_every, jobs, path, quiet, stats)))
+    sys.exit(fuzzer.fuzz(fuzzer.Options(kind, count, seed, check_every, jobs, path, quiet, stats, engine)))

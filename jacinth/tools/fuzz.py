@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from jacinth.abi import BY_NAME
 from jacinth.abi.errors import DOCUMENTED_ERRORS
 from jacinth.abi.status import Status
+from jacinth.api.kernel import EngineName, Kernel
 from jacinth.fuzz import episode, programs
 
 SEEDS: Final = 1 << 32  # of episodes for each seed that can be asked for
@@ -38,10 +39,17 @@ class Options:
     reproducer: Path | None
     quiet: bool
     stats: bool = False
+    engine: EngineName = "auto"
 
 
 def fuzz(options: Options) -> int:
     """Run episodes until enough calls are made, or one fails. Answers the exit status: 0, or 1 with a finding."""
+    if options.engine == "native":
+        try:
+            Kernel(engine="native").close()
+        except ValueError as error:
+            print(f"jacinth: {error}", file=sys.stderr)
+            return 2
     console = Console(stderr=True)
     begun = time.monotonic()
     seen: Counter[tuple[str, int | str]] = Counter()
@@ -130,10 +138,10 @@ def _seeds(seed: int) -> Iterator[int]:
         number += 1
 
 
-def _run(kind: str, seed: int, count: int, check_every: int) -> episode.Outcome:
+def _run(kind: str, seed: int, count: int, check_every: int, engine: EngineName) -> episode.Outcome:
     if kind == "calls":
-        return episode.run(seed, count, check_every)
-    return programs.run(kind, seed, count)
+        return episode.run(seed, count, check_every, engine)
+    return programs.run(kind, seed, count, engine)
 
 
 def _episodes(options: Options) -> Iterator[episode.Outcome]:
@@ -142,15 +150,15 @@ def _episodes(options: Options) -> Iterator[episode.Outcome]:
     count = min(each, options.count)
     if options.jobs == 1 and options.kind == "calls":
         for seed in _seeds(options.seed):
-            yield _run(options.kind, seed, count, options.check_every)
+            yield _run(options.kind, seed, count, options.check_every, options.engine)
         return
     # Code could bring the whole process down with it: it gets one of its own.
     with _Workers(options.jobs) as workers:
         for seed in _seeds(options.seed):
-            yield from workers.add((options.kind, seed, count, options.check_every))
+            yield from workers.add((options.kind, seed, count, options.check_every, options.engine))
 
 
-Task = tuple[str, int, int, int]
+Task = tuple[str, int, int, int, EngineName]
 
 
 class _Workers:
@@ -199,7 +207,7 @@ class _Workers:
     def _wait(self) -> None:
         for worker in multiprocessing.connection.wait(list(self._busy)):
             assert isinstance(worker, Connection)
-            number, (kind, seed, _, _) = self._busy.pop(worker)
+            number, (kind, seed, *_) = self._busy.pop(worker)
             try:
                 self._done[number] = worker.recv()
             except EOFError:
