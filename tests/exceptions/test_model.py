@@ -31,6 +31,7 @@ from jacinth.abi import (
     ZX_THREAD_STATE_BLOCKED_EXCEPTION,
 )
 from jacinth.api.kernel import Kernel
+from jacinth.fuzz.invariants import assert_invariants
 from tests.exceptions.conftest import UNMAPPED, World
 
 # Who is asked, in this order; the debugger comes again, where it has asked for that.
@@ -77,6 +78,10 @@ class ExceptionModel(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.k.close()
+
+    @invariant()
+    def nothing_is_wrong_anywhere(self) -> None:
+        assert_invariants(self.k)
 
     # The model
 

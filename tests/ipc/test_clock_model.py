@@ -24,6 +24,7 @@ from jacinth.abi import (
     zx_clock_update_args_v2_t,
 )
 from jacinth.api.kernel import Kernel
+from jacinth.fuzz.invariants import assert_invariants
 
 LAST = (1 << 63) - 1
 TIME = st.one_of(
@@ -68,6 +69,10 @@ class ClockModel(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.k.close()
+
+    @invariant()
+    def nothing_is_wrong_anywhere(self) -> None:
+        assert_invariants(self.k)
 
     def read(self) -> int:
         status, now = self.zx.zx_clock_read(self.clock)

@@ -19,6 +19,7 @@ from jacinth.abi import (
     ZX_TIME_INFINITE,
 )
 from jacinth.api.kernel import Kernel
+from jacinth.fuzz.invariants import assert_invariants
 from jacinth.kernel.thread import ThreadDispatcher
 
 from .conftest import Program
@@ -53,6 +54,10 @@ class FutexModel(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.k.close()
+
+    @invariant()
+    def nothing_is_wrong_anywhere(self) -> None:
+        assert_invariants(self.k)
 
     # The world
 

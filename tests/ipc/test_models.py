@@ -35,6 +35,7 @@ from jacinth.abi import (
     ZX_WAIT_ASYNC_EDGE,
 )
 from jacinth.api.kernel import Kernel
+from jacinth.fuzz.invariants import assert_invariants
 from jacinth.kernel.ipc.socket import BUFFER_SIZE
 
 from .test_port import raw, signal_of
@@ -56,6 +57,10 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.k.close()
+
+    @invariant()
+    def nothing_is_wrong_anywhere(self) -> None:
+        assert_invariants(self.k)
 
 
 class ChannelModel(Machine):

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from jacinth import Kernel, Pager, PagerOp, Port, Vmo, VmoChildOptions, VmoOp, VmoOptions
 from jacinth.abi import ZX_PAGER_VMO_DIRTY, ZX_PAGER_VMO_READ, ZX_VMO_DIRTY_RANGE_IS_ZERO
+from jacinth.fuzz.invariants import assert_invariants
 from jacinth.kernel.vm.pager_pages import PagerPages
 from jacinth.syscalls.door import HostSys
 
@@ -67,6 +68,10 @@ class Pages(RuleBasedStateMachine):
         self.pager.close()
         assert self.k.memory.allocated == 1  # the page of zeroes
         self.k.close()
+
+    @invariant()
+    def nothing_is_wrong_anywhere(self) -> None:
+        assert_invariants(self.k)
 
     # The pager
 

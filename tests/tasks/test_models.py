@@ -16,6 +16,7 @@ from jacinth.abi import (
     ZX_ERR_BAD_HANDLE,
     ZX_ERR_BAD_STATE,
     ZX_ERR_INVALID_ARGS,
+    ZX_EXCEPTION_CHANNEL_DEBUGGER,
     ZX_HANDLE_FIXED_BITS_MASK,
     ZX_INFO_HANDLE_BASIC,
     ZX_INFO_HANDLE_COUNT,
@@ -50,6 +51,7 @@ from jacinth.abi import (
     zx_info_thread_t,
 )
 from jacinth.api.kernel import Kernel
+from jacinth.fuzz.invariants import assert_invariants
 from jacinth.kernel.wait import Waiter
 
 _SETTINGS = settings(max_examples=25, stateful_step_count=40, deadline=None)
@@ -65,6 +67,10 @@ class _Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.k.close()
+
+    @invariant()
+    def nothing_is_wrong_anywhere(self) -> None:
+        assert_invariants(self.k)
 
     def info(self, handle: int, topic: int, cls: Any) -> Any:
         status, data, _, _ = self.zx.zx_object_get_info(handle, topic, cls.SIZE)
@@ -250,6 +256,7 @@ class TaskTree(_Machine):
         self.jobs = [self.top]
         self.processes: list[_Process] = []
         self.threads: list[_Thread] = []
+        self.ends: list[Any] = []  # the kernel's, of channels of exceptions
 
     def teardown(self) -> None:
         """Without handles, and with every thread at its end, nothing is there any more."""
@@ -263,6 +270,7 @@ class TaskTree(_Machine):
             self.settle()
             assert self.root.keepers == self.keepers
             assert list(self.root.jobs()) == []
+            assert not any(end.handle_count for end in self.ends)
         finally:
             super().teardown()
 
@@ -408,6 +416,23 @@ class TaskTree(_Machine):
             assert self.zx.zx_task_kill(job.handles[0]) == ZX_OK
             if not job.dead:
                 self.kill_job(job)
+
+    @rule(pick=_PICK, debugger=st.booleans())
+    def a_handler_comes_and_goes(self, pick: int, debugger: bool) -> None:
+        """It is gone before anything happens that it would be told of."""
+        tasks: list[_Task] = (
+            [*self.jobs, *self.processes] if debugger else [*self.jobs, *self.processes, *self.threads]
+        )
+        task = self.held(tasks, pick)
+        assert task is not None
+        options = ZX_EXCEPTION_CHANNEL_DEBUGGER if debugger else 0
+        status, channel = self.zx.zx_task_create_exception_channel(task.handles[0], options)
+        assert status in (ZX_OK, ZX_ERR_BAD_STATE)
+        if status == ZX_OK:
+            handle = self.k.host.dispatcher.handles.get(channel)
+            assert handle is not None
+            self.ends.append(handle.object.peer)  # type: ignore[attr-defined]
+            assert self.zx.zx_handle_close(channel) == ZX_OK
 
     @rule(pick=_PICK)
     def duplicate(self, pick: int) -> None:
