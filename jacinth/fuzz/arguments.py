@@ -391,24 +391,22 @@ def _property(sets: bool) -> Rule:
     return arguments
 
 
-def _is_called(channel: Any) -> bool:
+def is_called(channel: Any) -> bool:
     """Somebody at the other end waits for an answer."""
     return channel.peer is not None and bool(channel.peer._callers)
 
 
 def _write(etc: bool) -> Rule:
     def arguments(g: Generator, actor: Actor) -> tuple[Expression, ...]:
-        replies = any(
-            _is_called(g.object(actor, value)) for value in g.of_type(actor, abi.ZX_OBJ_TYPE_CHANNEL)
-        )
-        open_ = _is_called if replies and g.random() < 0.7 else lambda c: c.peer is not None
+        replies = g.is_called(actor)
+        open_ = is_called if replies and g.random() < 0.7 else lambda c: c.peer is not None
         channel, object_ = g.chosen(actor, abi.ZX_OBJ_TYPE_CHANNEL, open_, abi.ZX_RIGHT_WRITE)
         size = g.rng.choice((0, 1, 4, 16, 64))
         contents = g.rng.randbytes(size)
         handles = g.handles(actor)
         block = _dispositions(g, actor, handles) if etc else _handle_values(handles)
         options, data = 0, ("b", 0, contents, ())
-        if object_ is not None and _is_called(object_) and g.random() < 0.9:
+        if object_ is not None and is_called(object_) and g.random() < 0.9:
             size += 4
             contents = g.rng.choice(list(object_.peer._callers)).to_bytes(4, "little") + contents
             data = ("b", 0, contents, ())

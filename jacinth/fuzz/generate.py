@@ -23,6 +23,7 @@ from jacinth.fuzz.arguments import (
     NEEDS,
     VM_OPTIONS,
     family,
+    is_called,
 )
 from jacinth.fuzz.world import CODES, SCRATCH_PAGES, Actor, Expression, Group, Step, World
 from jacinth.kernel.vm.vmo import PAGE_SIZE
@@ -63,6 +64,10 @@ _WEIGHTS: Final[dict[str, float]] = {
     "zx_nanosleep": 0.5,
     "zx_channel_write": 3,
     "zx_channel_read": 2,
+    "zx_channel_call": 2,
+    "zx_channel_call_etc": 2,
+    "zx_futex_wait": 3,
+    "zx_futex_wake": 2,
     "zx_object_wait_async": 2,
     "zx_object_wait_one": 2,
     "zx_vmar_map": 3,
@@ -156,7 +161,16 @@ class Generator:
             return self.scene(n, actor.group, kind)
         if 0.067 <= chance < 0.078 and not actor.host:
             return ("restricted", n, actor.name, self.registers(actor), random_() < 0.8)
+        if 0.078 <= chance < 0.1 and self.is_called(actor):
+            row = BY_NAME["zx_channel_write"]
+            return ("call", n, actor.name, row.name, self.arguments(actor, row), True)
         return self.call(n, actor)
+
+    def is_called(self, actor: Actor) -> bool:
+        """Somebody waits for an answer through a channel whose other end the actor's group has."""
+        return any(
+            is_called(self.object(actor, value)) for value in self.of_type(actor, abi.ZX_OBJ_TYPE_CHANNEL)
+        )
 
     def scene(self, n: int, group: Group, kind: str) -> Step:
         return ("scene", n, group.name, kind, _SCENES[kind](self.rng) * 16, self.rng.randrange(4))

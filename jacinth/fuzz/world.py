@@ -152,6 +152,8 @@ def boot(seed: int, engine: EngineName, memory: int, quantum: int = 500) -> Kern
     kernel.console = lambda data: None
     if isinstance(kernel.engine, PortableEngine):
         kernel.engine.quantum = quantum  # blocks; much random code loops for ever
+    else:
+        kernel.engine._slice = 200_000  # type: ignore[attr-defined]  # ns
     return kernel
 
 
@@ -164,9 +166,7 @@ class World:
         if seed % 4 == 2:  # now and then there is no page to be had, though most are free
             self._countdown = _EVERY
             k.memory.before_allocate = self._before_allocate
-        self.turns = (
-            8 if engine != "native" else 2
-        )  # each may take some milliseconds of the host's time there
+        self.repeats = engine != "native"  # on which threads without an end take their time
         self.step = 0
         self.groups: dict[str, Group] = {}
         self.actors: dict[str, Actor] = {}
@@ -256,7 +256,7 @@ class World:
         assert actor.waiter is not None
         actor.waiter.complete()
         if at_once:
-            self._turn(self.turns)
+            self._turn(8)
 
     def _do_restricted(
         self, actor_name: str, registers: Iterable[tuple[int, Expression]], at_once: bool
@@ -272,7 +272,7 @@ class World:
         assert actor.waiter is not None
         actor.waiter.complete()
         if at_once:
-            self._turn(self.turns)
+            self._turn(8)
 
     async def _enter_restricted(self, actor: Actor, words: list[int]) -> None:
         thread = actor.thread

@@ -16,6 +16,7 @@ import pytest
 
 import jacinth
 from jacinth.abi import ZX_CHANNEL_READABLE, ZX_ERR_BAD_STATE, ZX_OBJ_TYPE_PORT, ZX_OK
+from jacinth.api import kernel as api
 from jacinth.api.kernel import Kernel
 from jacinth.fuzz import episode, programs
 from jacinth.fuzz.invariants import InvariantError, assert_invariants
@@ -23,12 +24,13 @@ from jacinth.fuzz.world import FuzzError
 from jacinth.kernel.handle import Handle
 from jacinth.kernel.ipc.event import EventDispatcher
 from jacinth.kernel.object import Dispatcher
+from jacinth.machine.native.selftest import why_not
 from jacinth.syscalls import door
-from jacinth.tools.fuzz import statistics
+from jacinth.tools.fuzz import Options, fuzz, statistics
 
 # What this machine has not, whatever is asked for; and zx_system_get_event, which needs the root job.
 NEVER_OK = re.compile(
-    "zx_(pci|guest|vcpu|msi|sampler|ktrace|mtrace|ioports|smc|debug_read|debug_send|system_mexec|system_set_processor|"
+    "zx_(pci|guest|vcpu|msi|mtrace|ioports|smc|debug_read|debug_send|system_mexec|system_set_processor|"
     "restricted_enter|vmo_create_physical|system_get_event)"
 )
 
@@ -185,3 +187,29 @@ def test_a_failed_call_of_machine_code_that_has_changed_something_is_found() -> 
             FuzzError, match=r"zx_object_signal = -20, and ChannelDispatcher.signals has changed"
         ):
             ground.run(programs.Program("code", code))
+
+
+# ---- The command ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_says_at_its_end_what_each_call_has_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    assert fuzz(Options("calls", 300, 8, 40, 1, None, quiet=True, stats=True)) == 0
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert re.match(
+        r"300 calls in 1 episodes, .* a second; \d+ system calls with \d+ different answers", first
+    )
+    assert all(re.match(r"zx_\w+ +\d+ +\d+%", line) for line in lines) and len(lines) > 50
+
+
+def test_the_command_takes_the_engine_through(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "why_not", lambda: "it is a test")
+    assert fuzz(Options("calls", 300, 8, 40, 1, None, quiet=True, engine="native")) == 2
+    assert capsys.readouterr().err == "jacinth: no native engine: it is a test\n"
+
+
+@pytest.mark.skipif(why_not() is not None, reason="there is no native engine here")
+def test_machine_code_runs_on_the_native_engine_too() -> None:
+    outcome = programs.run("code", 1, 20, "native")
+    assert outcome.failure is None, outcome.failure.text
