@@ -29,7 +29,7 @@ from jacinth.kernel.object import Dispatcher
 if TYPE_CHECKING:
     from types import FrameType
 
-    from jacinth.api.kernel import EngineName
+    from jacinth.api.machine import EngineName
 
 CALLS: Final = 5_000  # of one episode
 CHECK_EVERY: Final = 40  # steps

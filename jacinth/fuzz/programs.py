@@ -27,7 +27,7 @@ from jacinth.abi import (
     ZX_VM_SPECIFIC,
     ZxError,
 )
-from jacinth.api.kernel import EngineName
+from jacinth.api.machine import EngineName
 from jacinth.api.status import ZxBadState
 from jacinth.fuzz.episode import Failure, Outcome, describe, limit
 from jacinth.fuzz.generate import INTERESTING

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from jacinth.api.kernel import EngineName
+from jacinth.api.machine import EngineName
 from jacinth.fuzz import programs
 from jacinth.fuzz.episode import replay
 from jacinth.fuzz.world import Step

@@ -38,7 +38,8 @@ from jacinth.abi import (
     Status,
     ZxError,
 )
-from jacinth.api.kernel import EngineName, Kernel
+from jacinth.api.kernel import Kernel
+from jacinth.api.machine import EngineName
 from jacinth.fuzz.unchanged import Before
 from jacinth.kernel.handle import Handle, HandleTable
 from jacinth.kernel.ipc.channel import ChannelDispatcher

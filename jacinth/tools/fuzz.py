@@ -21,7 +21,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from jacinth.abi import BY_NAME
 from jacinth.abi.errors import DOCUMENTED_ERRORS
 from jacinth.abi.status import Status
-from jacinth.api.kernel import EngineName, Kernel
+from jacinth.api.kernel import Kernel
+from jacinth.api.machine import EngineName
 from jacinth.fuzz import episode, programs
 
 SEEDS: Final = 1 << 32  # of episodes for each seed that can be asked for

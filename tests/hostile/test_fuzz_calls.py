@@ -16,7 +16,7 @@ import pytest
 
 import jacinth
 from jacinth.abi import ZX_CHANNEL_READABLE, ZX_ERR_BAD_STATE, ZX_OBJ_TYPE_PORT, ZX_OK
-from jacinth.api import kernel as api
+from jacinth.api import machine as api
 from jacinth.api.kernel import Kernel
 from jacinth.fuzz import episode, programs
 from jacinth.fuzz.invariants import InvariantError, assert_invariants

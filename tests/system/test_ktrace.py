@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ from jacinth.abi import (
     ZX_RSRC_SYSTEM_TRACING_BASE,
     ZX_THREAD_STATE_BLOCKED,
 )
+from jacinth.fuzz.generate import Generator
+from jacinth.fuzz.world import World
 from jacinth.testing.programs import Program as Run
 from tests.restricted.conftest import CODE, Bodies
 from tests.sdk.conftest import build, cache, compiler  # noqa: F401
@@ -527,3 +530,26 @@ def test_two_traces_of_the_same_run_are_equal(build: Any) -> None:  # noqa: F811
     first = trace()
     assert len(fxt_reader.read(first).records) > 50
     assert trace() == first
+
+
+@pytest.mark.parametrize("seed", range(3, 6))
+def test_the_trace_of_anything_is_well_formed(seed: int) -> None:
+    """Names are any bytes, threads die in the middle of calls, messages are never read."""
+    world = World(seed)
+    trace = world.kernel.ktrace
+    trace.size = 64 << 20
+    trace.start()
+    calls = frozenset(("zx_ktrace_control", "zx_ktrace_read"))
+    generator = Generator(world, random.Random(seed), calls)
+    while world.calls < 1500:
+        world.do(generator.next())
+    trace.stop()
+    read = fxt_reader.read(trace.read())
+    fxt_reader.check_durations(read)
+    records = read.records
+    assert {type(record) for record in records} >= {
+        fxt_reader.KernelObject,
+        fxt_reader.Event,
+        fxt_reader.ContextSwitch,
+    }
+    world.end_bodies()
