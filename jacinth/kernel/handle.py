@@ -6,7 +6,7 @@ used again until two to the twenty-ninth others were.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from jacinth.abi import ZX_HANDLE_FIXED_BITS_MASK, ZX_HANDLE_INVALID, Status, ZxError
@@ -69,6 +69,18 @@ class HandleTable:
             if value not in self.handles:
                 self.handles[value] = handle
                 return value
+
+    def add_all(self, handles: Sequence[Handle]) -> list[int]:
+        """Put all of them into the table, or none where Python's memory ends."""
+        values: list[int] = []
+        try:
+            for handle in handles:
+                values.append(self.add(handle))
+        except MemoryError:
+            for value in values:
+                del self.handles[value]
+            raise
+        return values
 
     def get(self, value: int) -> Handle | None:
         return self.handles.get(value)

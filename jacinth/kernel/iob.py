@@ -119,6 +119,7 @@ class SharedRegionDispatcher(SoloDispatcher):
 
     def __init__(self, kernel: Kernel, size: int) -> None:
         """*size* is whole pages. Errors, in order: OUT_OF_RANGE; NO_MEMORY."""
+        super().__init__(kernel)
         memory = VmObjectDispatcher.create(kernel, size)
         memory.acquire()
         try:
@@ -126,7 +127,6 @@ class SharedRegionDispatcher(SoloDispatcher):
         except ZxError:
             memory.release()
             raise
-        super().__init__(kernel)
         memory.koid = self.koid
         self.memory = memory
         self.references = 0  # I/O buffers
@@ -188,11 +188,12 @@ class EndpointVmo(VmObjectDispatcher):
     __slots__ = ("endpoint",)
 
     def __init__(self, memory: VmObjectDispatcher) -> None:
+        stream = memory.keep_stream()
         super().__init__(memory.kernel, memory.pages)
         self.endpoint: IoBufferDispatcher | None = None
         self.reference = True
         self.resizable = memory.resizable
-        self.stream = memory.keep_stream()
+        self.stream = stream
         self.koid = memory.koid
         self.acquire()
         memory._add_child(self)
@@ -243,7 +244,16 @@ class Region:
         if shared is not None:
             shared.acquire()
         memory.acquire()
-        self.views = (EndpointVmo(memory), EndpointVmo(memory))
+        views: list[EndpointVmo] = []
+        try:
+            views += [EndpointVmo(memory)]
+            views += [EndpointVmo(memory)]
+        except MemoryError:
+            for view in views:
+                view.release()
+            self.close()
+            raise
+        self.views = views
 
     def discard(self) -> None:
         """There will be no endpoints."""

@@ -151,9 +151,6 @@ class ProcessDispatcher(TaskDispatcher):
         self.shared = shared
         self.shareable = shareable  # made with ZX_PROCESS_SHARED, or from such a process
         self.restricted = restricted
-        self.aspace: VmAspace | UnifiedAspace = (
-            shared.aspace if restricted is None else UnifiedAspace(restricted, shared.aspace)
-        )
         self._threads: dict[int, ThreadDispatcher] = {}  # the started ones, by koid, oldest first
         self.return_code = 0
         self.start_time = 0
@@ -165,6 +162,10 @@ class ProcessDispatcher(TaskDispatcher):
         self.break_on_load = 0
         self.exceptionate = Exceptionate(ZX_EXCEPTION_CHANNEL_TYPE_PROCESS)
         self.debug_exceptionate = Exceptionate(ZX_EXCEPTION_CHANNEL_TYPE_DEBUGGER)
+        # Last of what may fail for want of Python's memory: nobody would take it apart.
+        self.aspace: VmAspace | UnifiedAspace = (
+            shared.aspace if restricted is None else UnifiedAspace(restricted, shared.aspace)
+        )
         job.keep()
 
     @classmethod
@@ -185,11 +186,14 @@ class ProcessDispatcher(TaskDispatcher):
         if not prototype.shareable:
             raise ZxError(Status.INVALID_ARGS)
         prototype.shared.join()
+        restricted: VmAspace | None = None
         try:
             restricted = VmAspace(prototype.kernel, RESTRICTED_ASPACE_BASE, RESTRICTED_ASPACE_SIZE)
             process = cls(prototype.job, name, prototype.shared, True, restricted)
         except MemoryError:  # of the host
             prototype.shared.leave()
+            if restricted is not None:
+                restricted.destroy()
             raise
         return cls._join_job(process)
 

@@ -143,12 +143,26 @@ def _arrive(handles: Sequence[Handle]) -> None:
 def _install_infos(call: Call, handles: Sequence[Handle], out: UserOut) -> None:
     """Give the caller *handles* and write their zx_handle_info_t; they are closed where that fails."""
     _arrive(handles)
-    values = [call.install(handle) for handle in handles]
-    infos = [
-        zx_handle_info_t(handle=value, type=handle.object.TYPE, rights=handle.rights)
-        for value, handle in zip(values, handles, strict=True)
-    ]
+    values = _install(call, handles)
+    try:
+        infos = [
+            zx_handle_info_t(handle=value, type=handle.object.TYPE, rights=handle.rights)
+            for value, handle in zip(values, handles, strict=True)
+        ]
+    except MemoryError:
+        for value in values:
+            call.handles.close(value)
+        raise
     _write_or_close(call, values, out, b"".join([info.pack() for info in infos]))
+
+
+def _install(call: Call, handles: Sequence[Handle]) -> list[int]:
+    """Give the caller *handles*; they are closed where that fails."""
+    try:
+        return call.handles.add_all(handles)
+    except MemoryError:
+        close_handles(handles)
+        raise
 
 
 def _write_or_close(call: Call, values: Sequence[int], out: UserOut, data: bytes) -> None:
@@ -387,7 +401,7 @@ async def zx_channel_call(
     reply = await channel.call(data, sent, deadline)
     received = _write_reply(call, reply, arguments, actual_bytes, actual_handles)
     _arrive(received)
-    values = [call.install(handle) for handle in received]
+    values = _install(call, received)
     out = _pointer(call, UserOut, arguments.rd_handles)
     _write_or_close(call, values, out, b"".join([value.to_bytes(4, "little") for value in values]))
 

@@ -49,12 +49,16 @@ def zx_iob_create(
     try:
         for config in configs:
             made.append(create_region(call.kernel, config, _shared_region(call, config)))
-    except ZxError:
+        one, other = IoBufferDispatcher.create_pair(call.kernel, made)
+    except (ZxError, MemoryError):
         for region in made:
             region.discard()
         raise
-    one, other = IoBufferDispatcher.create_pair(call.kernel, made)
-    ep0_out.make(one)
+    try:
+        ep0_out.make(one)
+    except MemoryError:
+        other.on_zero_handles()  # nobody will ever have one to it either
+        raise
     ep1_out.make(other)
 
 

@@ -26,7 +26,11 @@ def zx_restricted_bind_state(call: Call, options: int, out: HandleOut, out_excep
         raise ZxError(Status.INVALID_ARGS)
     call.check_policy(ZX_POL_NEW_VMO)
     state = RestrictedState(call.thread, 0 if isinstance(out_exception, HostOut) else out_exception.address)
-    out.make(state.vmo)
+    try:
+        out.make(state.vmo)
+    except MemoryError:
+        state.close()
+        raise
     call.thread.bind_restricted(state)
 
 

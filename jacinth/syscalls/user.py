@@ -273,7 +273,12 @@ class HandleOut(_Pointer):
 
     def make(self, dispatcher: Dispatcher, rights: int | None = None) -> None:
         """A new handle to *dispatcher*, with the type's default rights unless said otherwise."""
-        self.handle = Handle(dispatcher, dispatcher.DEFAULT_RIGHTS if rights is None else rights)
+        try:
+            self.handle = Handle(dispatcher, dispatcher.DEFAULT_RIGHTS if rights is None else rights)
+        except MemoryError:
+            if not dispatcher.handle_count:
+                dispatcher.on_zero_handles()  # nobody will ever have one
+            raise
 
     def give(self, handle: Handle) -> None:
         """*handle* is the caller's from now on."""
@@ -322,8 +327,7 @@ class HandlesOut(_Pointer):
 
     def install(self, call: Call) -> None:
         if self.handles:
-            add = call.handles.add
-            self.values = values = [add(handle) for handle in self.handles]
+            self.values = values = call.handles.add_all(self.handles)
             self._store(struct.pack(f"<{len(values)}I", *values))
 
     def drop(self, call: Call) -> None:
