@@ -333,10 +333,13 @@ def bodies(k: Kernel) -> Bodies:
 
 def test_without_a_trace_nobody_is_told_of_anything(k: Kernel) -> None:
     assert k.probes == []
+    assert k.engine.takes_ways_out  # so that it may come back from restricted mode without the kernel
     k.ktrace.start()
     assert k.probes == [k.ktrace]
+    assert not k.engine.takes_ways_out
     k.ktrace.stop()
     assert k.probes == []
+    assert k.engine.takes_ways_out
 
 
 def test_starting_again_changes_the_groups_alone(k: Kernel) -> None:
