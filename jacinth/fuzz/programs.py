@@ -67,6 +67,9 @@ class Ground:
 
     def __init__(self, seed: int, engine: EngineName = "auto") -> None:
         self.kernel = k = boot(seed, engine, 64 << 20, 5_000)
+        self.patience = (
+            50 * _MS if engine == "native" else 2 * _MS
+        )  # virtual time passes with what is done in it
         k.syscall = _watched(k.syscall)
         assert k.vdso.handle
         self.handles = len(k.host.dispatcher.handles)
@@ -111,7 +114,9 @@ class Ground:
         except ZxError as error:
             return f"refused: {error.status.name}"
         list(program.image.symbols)
-        status, _ = zx.zx_object_wait_one(program.process, ZX_TASK_TERMINATED, zx.zx_deadline_after(2 * _MS))
+        status, _ = zx.zx_object_wait_one(
+            program.process, ZX_TASK_TERMINATED, zx.zx_deadline_after(self.patience)
+        )
         handle = k.host.dispatcher.handles.get(program.process)
         assert handle is not None
         code = handle.object.return_code  # type: ignore[attr-defined]
@@ -149,7 +154,7 @@ class Ground:
         from jacinth.api.task import Process
 
         thread = Process(k, process).start_body(body)
-        zx.zx_object_wait_one(process, ZX_TASK_TERMINATED, zx.zx_deadline_after(2 * _MS))
+        zx.zx_object_wait_one(process, ZX_TASK_TERMINATED, zx.zx_deadline_after(self.patience))
         thread.close()
         for value in (prototype, vmar, process, restricted, vmo):
             zx.zx_handle_close(value)

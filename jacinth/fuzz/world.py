@@ -138,6 +138,7 @@ class Group:
         self.index = self.table._index
         self.names: dict[int, tuple[int, int]] = {}
         self.scratch = 0
+        self.scratch_vmo: VmObjectDispatcher | None = None  # to which there is no handle
         self.code = 0
         self.actors: list[Actor] = []
         self.restricted_code: dict[ProcessDispatcher, int] = {}
@@ -316,8 +317,17 @@ class World:
         return result  # type: ignore[no-any-return]
 
     def _before(self, actor: Actor, row: SyscallRow, registers: tuple[int, ...]) -> Before:
-        scratch = actor.group.scratch + actor.number * SCRATCH_PAGES * PAGE_SIZE
-        return Before(actor.call, row, registers, (scratch, SCRATCH_PAGES * PAGE_SIZE))
+        """With the actor's own scratch pages, where those are still there and nothing else."""
+        group = actor.group
+        start, size = group.scratch + actor.number * SCRATCH_PAGES * PAGE_SIZE, SCRATCH_PAGES * PAGE_SIZE
+        mapping = group.aspace.root_vmar.find_mapping(start)
+        if (
+            mapping is None
+            or mapping.vmo is not group.scratch_vmo
+            or start + size > mapping.base + mapping.size
+        ):
+            size = 0
+        return Before(actor.call, row, registers, (start, size))
 
     def _result(self, row: SyscallRow, result: int | str, before: Before | None) -> None:
         """*before*: of a call that was over at once."""
@@ -523,6 +533,7 @@ class World:
                 else:
                     vmo.commit(0, _REGION_PAGES * PAGE_SIZE)
                     group.scratch = root.map(0, vmo, 0, _REGION_PAGES * PAGE_SIZE, _RW).base
+                    group.scratch_vmo = vmo
             finally:
                 handle.close()
 
