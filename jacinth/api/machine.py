@@ -25,15 +25,14 @@ class NoEngine(ValueError):
 def why_not_native(name: EngineName, *, virtual_time: bool) -> str | None:
     """Why a kernel for which *name* and *virtual_time* are asked runs on the portable engine; None where it is on the native one.
 
-    "auto" is the native one where a self-test says that it works; the environment's JACINTH_ENGINE may name another.
+    "auto" is the native one where a self-test says that it works, but for virtual time, with which runs shall repeat: there the
+    native one preempts by the host's time all the same. The environment's JACINTH_ENGINE may say what "auto" is.
     """
     if name == "auto":
-        name = "portable" if os.environ.get("JACINTH_ENGINE") == "portable" else "auto"
-    if name == "portable":
-        return "the portable one was asked for"
-    if virtual_time:
-        return "virtual time needs the portable one"
-    return why_not()
+        default = os.environ.get("JACINTH_ENGINE")
+        if default == "portable" or (virtual_time and default != "native"):
+            name = "portable"
+    return "the portable one was asked for" if name == "portable" else why_not()
 
 
 def make_machine(
@@ -46,10 +45,11 @@ def make_machine(
         from jacinth.machine.native.engine import NativeEngine
 
         if cpus is None:  # the order in which several run is the host's to decide
-            cpus = 1 if seed is not None else min(len(os.sched_getaffinity(0)), _MOST_CPUS)
+            cpus = 1 if seed is not None or virtual_time else min(len(os.sched_getaffinity(0)), _MOST_CPUS)
         if not 1 <= cpus <= _native.MAX_CPUS:
             raise NoEngine(f"{cpus} CPUs: the native engine has 1 to {_native.MAX_CPUS}")
-        return NativeEngine(memory, cpus=cpus), TscClock(_native.tsc, _native.tsc_mult())
+        time = VirtualClock() if virtual_time else TscClock(_native.tsc, _native.tsc_mult())
+        return NativeEngine(memory, cpus=cpus), time
     if name == "native":
         raise NoEngine(f"no native engine: {fault}")
     if cpus not in (None, 1):
