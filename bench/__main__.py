@@ -1,4 +1,4 @@
-"""`make bench [ONLY=host,events,guest,shell,tasks]`: prints a line for each measurement, and how it stands to its target."""
+"""`make bench [ONLY=host,events,guest,native,shell,tasks]`: a line for each measurement, and how it stands to its target."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import events, guest, host, shell, tasks
+from bench import events, guest, host, native, shell, tasks
 from bench.row import Row
 from jacinth.tools.cc import CompileError, find_compiler
 
@@ -22,18 +22,20 @@ def _all(only: set[str], directory: Path) -> Iterator[Row]:
     try:
         find_compiler()
     except CompileError as error:
-        print(f"left out, since there is {error}: guest, shell, half of events", file=sys.stderr)
+        print(f"left out, since there is {error}: guest, native, shell, half of events", file=sys.stderr)
         return
     if "events" in only:
         yield from events.guest_rows(directory)
     if "guest" in only:
         yield from guest.rows(directory)
+    if "native" in only:
+        yield from native.rows(directory)
     if "shell" in only:
         yield from shell.rows(directory)
 
 
 def main() -> int:
-    known = {"events", "guest", "host", "shell", "tasks"}
+    known = {"events", "guest", "host", "native", "shell", "tasks"}
     only = set(sys.argv[1].split(",")) if len(sys.argv) > 1 and sys.argv[1] else known
     if only - known:
         print(f"bench: no such part: {', '.join(sorted(only - known))}", file=sys.stderr)

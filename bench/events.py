@@ -23,7 +23,7 @@ _REPEAT: Final = 3
 
 
 def rows() -> Iterator[Row]:
-    with Kernel(memory=64 << 20) as kernel:
+    with Kernel(memory=64 << 20, engine="portable") as kernel:
         zx = kernel.host.sys
         events = [zx.zx_event_create(0)[1] for _ in range(_FEW)]
         items = [zx_wait_item_t(handle=event, waitfor=ZX_USER_SIGNAL_0) for event in events]
@@ -61,7 +61,7 @@ def guest_rows(directory: Path) -> Iterator[Row]:
 def _packet(bound: int) -> float:
     """Seconds for one signal, its packet and a new wait, with so many objects bound."""
     rounds = 20_000
-    with Kernel(memory=64 << 20) as kernel:
+    with Kernel(memory=64 << 20, engine="portable") as kernel:
         zx = kernel.host.sys
         ports = [zx.zx_port_create(0)[1] for _ in range(-(-bound // _PER_PORT))]
         events = [zx.zx_event_create(0)[1] for _ in range(bound)]
@@ -85,7 +85,7 @@ def _packet(bound: int) -> float:
 def _run(image: bytes, what: str, rounds: int) -> int:
     """Nanoseconds that the program says it took; with a second one that answers, where it asks."""
     printed = bytearray()
-    with Kernel(memory=64 << 20) as kernel:
+    with Kernel(memory=64 << 20, engine="portable") as kernel:
         kernel.console = printed.extend
         zx: Any = kernel.host.sys
         ours, theirs = Channel.create()

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.row import Row
 from jacinth import Body, Kernel, ProcessOptions, Signals, VmarFlags, Vmo
 from jacinth.abi import ZX_TASK_TERMINATED, ZX_TIME_INFINITE
+from jacinth.api.machine import EngineName
 from jacinth.machine.exit import Exit, Preempted
 from jacinth.machine.interface import EXECUTE, PAGE_SIZE, READ, WRITE
 from jacinth.machine.memory import PhysicalMemory
@@ -19,20 +20,20 @@ from jacinth.tools.cc import NO_VECTORS, compile_program, find_compiler
 from jacinth.userboot.elf import load_elf
 from jacinth.userboot.launch import launch
 
-_C = Path(__file__).parent / "c"
+C = Path(__file__).parent / "c"
 _STACK = 0x7000_0000
 _ROUNDS = {"integer": 30_000_000, "sha256": 200_000}
-_REPEAT = 3
+REPEAT = 3
 _FOREVER = 3600 * 10**9
 
 
 def rows(directory: Path) -> Iterator[Row]:
     """Needs a C compiler."""
     program = directory / "guest"
-    compile_program([_C / "guest.c"], program)
+    compile_program([C / "guest.c"], program)
     image = program.read_bytes()
 
-    nanoseconds = _best(image, "null", 300_000)
+    nanoseconds = best(image, "null", 300_000)
     yield Row(
         "guest null syscalls",
         1e9 / nanoseconds,
@@ -41,13 +42,13 @@ def rows(directory: Path) -> Iterator[Row]:
         at_least=True,
         note=f"{nanoseconds / 1e3:.2f} us",
     )
-    nanoseconds = _best(image, "duplicate", 100_000)
+    nanoseconds = best(image, "duplicate", 100_000)
     yield Row("guest handle_duplicate+handle_close", 1e9 / nanoseconds, "/s", 150_000, at_least=True)
-    yield Row("guest page touched for the first time", _best(image, "touch", 20_000) / 1e3, "us", 10)
+    yield Row("guest page touched for the first time", best(image, "touch", 20_000) / 1e3, "us", 10)
     # A fault, a packet, two switches, two calls of the pager's and the fault again.
-    yield Row("pager fault round trip", _best(image, "pager", 10_000) / 1e3, "us")
+    yield Row("pager fault round trip", best(image, "pager", 10_000) / 1e3, "us")
     # Each yield lets the other process's thread run once: two switches.
-    yield Row("switch between two threads of two processes", _best(image, "switch", 50_000) / 2e3, "us", 5)
+    yield Row("switch between two threads of two processes", best(image, "switch", 50_000) / 2e3, "us", 5)
     yield from _restricted(directory)
 
     compiler = find_compiler().command
@@ -63,21 +64,21 @@ def rows(directory: Path) -> Iterator[Row]:
         "-fcf-protection=none",
         NO_VECTORS,
     ]
-    subprocess.run([*compiler, *flags, str(_C / "bare.c"), "-o", str(bare)], check=True)
+    subprocess.run([*compiler, *flags, str(C / "bare.c"), "-o", str(bare)], check=True)
     subprocess.run(
-        [*compiler, "-O2", NO_VECTORS, "-static", str(_C / "linux.c"), "-o", str(linux)], check=True
+        [*compiler, "-O2", NO_VECTORS, "-static", str(C / "linux.c"), "-o", str(linux)], check=True
     )
     qemu = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
     for number, (what, rounds) in enumerate(_ROUNDS.items()):
-        guest = _best(image, what, rounds)
-        alone = min(_bare(bare.read_bytes(), number, rounds) for _ in range(_REPEAT)) / rounds
-        cpu = min(_linux([str(linux)], number, rounds) for _ in range(_REPEAT)) / rounds
+        guest = best(image, what, rounds)
+        alone = min(_bare(bare.read_bytes(), number, rounds) for _ in range(REPEAT)) / rounds
+        cpu = min(linux([str(linux)], number, rounds) for _ in range(REPEAT)) / rounds
         note = f"{guest:.1f} ns against {alone:.1f} ns; the CPU itself {cpu:.1f} ns"
         yield Row(f"guest {what} / bare Unicorn with paging", guest / alone, "x", 1.1, note=note)
         if qemu is None:
             yield Row(f"guest {what} / qemu-user", float("nan"), "x", note="no qemu-user on this machine")
         else:
-            emulated = min(_linux([qemu, str(linux)], number, rounds) for _ in range(_REPEAT)) / rounds
+            emulated = min(linux([qemu, str(linux)], number, rounds) for _ in range(REPEAT)) / rounds
             target = 1.0 if what == "sha256" else None
             yield Row(
                 f"guest {what} / qemu-user",
@@ -88,13 +89,19 @@ def rows(directory: Path) -> Iterator[Row]:
             )
 
 
+def restricted(directory: Path, engine: EngineName) -> tuple[int, int, int]:
+    """ns of a null syscall, of a way into restricted mode and back, and of an exception there, in the best of several runs."""
+    program = directory / "restricted"
+    compile_program([C / "restricted.c"], program)
+    image = program.read_bytes()
+    runs = [[int(word) for word in run(image, ["50000"], engine).split()[-3:]] for _ in range(REPEAT)]
+    null, trip, exception = min(runs, key=lambda run: run[1])
+    return null, trip, exception
+
+
 def _restricted(directory: Path) -> Iterator[Row]:
     """Into restricted mode and out again: machine code that enters by system calls, and a Python body."""
-    program = directory / "restricted"
-    compile_program([_C / "restricted.c"], program)
-    image = program.read_bytes()
-    runs = [[int(word) for word in _run(image, ["50000"]).split()[-3:]] for _ in range(_REPEAT)]
-    null, trip, exception = min(runs, key=lambda run: run[1])
+    null, trip, exception = restricted(directory, "portable")
     note = f"{trip / 1e3:.2f} us against {null / 1e3:.2f} us in the same run"
     yield Row("restricted mode, there and back / null syscall", trip / null, "x", 2.0, note=note)
     yield Row("exception in restricted mode, there and back", exception / 1e3, "us")
@@ -111,13 +118,13 @@ def _restricted_body(rounds: int) -> float:
         state = await zx.thread.restricted_bind_state()
         flags = VmarFlags.PERM_READ | VmarFlags.PERM_EXECUTE
         state.ip = await zx.restricted_vmar.map(0, code, 0, PAGE_SIZE, flags)
-        for _ in range(_REPEAT):
+        for _ in range(REPEAT):
             start = time.perf_counter()
             for _ in range(rounds):
                 await zx.thread.restricted_enter(state)
             times.append((time.perf_counter() - start) / rounds)
 
-    with Kernel(memory=64 << 20) as kernel:
+    with Kernel(memory=64 << 20, engine="portable") as kernel:
         prototype, _ = kernel.root_job.create_child_process("prototype", ProcessOptions.SHARED)
         process, _ = prototype.create_shared("body")
         process.start_body(body)
@@ -125,19 +132,15 @@ def _restricted_body(rounds: int) -> float:
     return min(times)
 
 
-def _best(image: bytes, what: str, rounds: int) -> float:
-    """Nanoseconds a round, in the best of several runs."""
-    return min(_guest(image, what, rounds) for _ in range(_REPEAT)) / rounds
+def best(image: bytes, what: str, rounds: int, engine: EngineName = "portable") -> float:
+    """Nanoseconds a round of what the program guest.c can do, in the best of several runs."""
+    return min(int(run(image, [what, str(rounds)], engine).split()[-1]) for _ in range(REPEAT)) / rounds
 
 
-def _guest(image: bytes, what: str, rounds: int) -> int:
-    return int(_run(image, [what, str(rounds)]).split()[-1])
-
-
-def _run(image: bytes, arguments: list[str]) -> str:
+def run(image: bytes, arguments: list[str], engine: EngineName) -> str:
     """What the program prints."""
     printed = bytearray()
-    with Kernel(memory=256 << 20) as kernel:
+    with Kernel(memory=256 << 20, engine=engine) as kernel:
         kernel.console = printed.extend
         zx = kernel.host.sys
         _, job = zx.zx_job_create(kernel.host.root_job, 0)
@@ -180,6 +183,6 @@ def _bare(data: bytes, kind: int, rounds: int) -> int:
     return elapsed
 
 
-def _linux(command: list[str], kind: int, rounds: int) -> int:
+def linux(command: list[str], kind: int, rounds: int) -> int:
     done = subprocess.run([*command, str(kind), str(rounds)], capture_output=True, check=True)
     return int(done.stdout)

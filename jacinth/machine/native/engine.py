@@ -82,16 +82,19 @@ class NativeEngine:
         self.syscall_code = _syscall_code()
         self.views: dict[View, None] = {}  # that have a process
         self._slice = slice_ns
-        # Guest threads have their places on the last of the host's CPUs. The kernel keeps away from the first one's, while they
-        # run: both would spin, and wait for each other.
-        self._host_cpus = host_cpus = sorted(os.sched_getaffinity(0))
-        self._kernel_cpus = host_cpus[:-1]
+        # A place is a thread of every process, on one of the host's CPUs; our CPUs change between them. The kernel keeps away
+        # from the first one, while guests run: both would spin, and wait for each other. Machines side by side begin elsewhere.
+        self._host_cpus = sorted(os.sched_getaffinity(0))
+        first = os.getpid() % len(self._host_cpus)
+        order = self._host_cpus[first:] + self._host_cpus[:first]
+        self._kernel_cpus = order[1:]
         self._spare = len(self._kernel_cpus)
-        self._affinity = tuple(1 << host_cpus[-1 - cpu % len(host_cpus)] for cpu in range(cpus))
+        self._affinity = tuple(1 << order[place % len(order)] for place in range(cpus))
         self._memory_read = os.open(f"/proc/self/fd/{memory.fd}", os.O_RDONLY | os.O_CLOEXEC)
         self._image = _native.make_image()
         self._cpus = _native.Cpus(cpus)
-        self._on: list[NativeContext | None] = [None] * cpus  # who runs, by CPU
+        self._on: list[NativeContext | None] = [None] * cpus  # who runs, by place
+        self._cpu_at = [-1] * cpus  # and on which of our CPUs
         self._started: list[tuple[int, NativeContext]] = []
         self._due = 0  # when the slice ends
         self._kicked = False
@@ -123,7 +126,7 @@ class NativeEngine:
         if not 0 <= cpu < self.cpus:
             raise ValueError(f"there is no CPU {cpu}")
         assert isinstance(context, NativeContext)
-        if self._on[cpu] is not None or any(cpu == other for other, _ in self._started):
+        if cpu in self._cpu_at or any(cpu == other for other, _ in self._started):
             raise ValueError("the CPU is not idle")
         self._started.append((cpu, context))
 
@@ -147,23 +150,26 @@ class NativeEngine:
 
     def recall(self) -> None:
         self._started.clear()
-        for cpu, context in enumerate(self._on):
+        for place, context in enumerate(self._on):
             if context is not None:
-                self.stop(cpu)
+                self._stop(place)
         self._kicked = False
 
     def stop(self, cpu: int) -> None:
-        context = self._on[cpu]
+        self._stop(self._cpu_at.index(cpu))
+
+    def _stop(self, place: int) -> None:
+        context = self._on[place]
         assert context is not None and context.slot is not None
         stub = context.slot.stub
-        while (kind := self._cpus.back(cpu)) is None:
-            stub.kick(cpu)  # until it helps: in the end the process is killed
+        while (kind := self._cpus.back(place)) is None:
+            stub.kick(place)  # until it helps: in the end the process is killed
             if stub.ended:
-                self._broken(cpu)
+                self._broken(place)
                 context.pending = CpuException(Vector.GP, 0)
                 return
             os.sched_yield()
-        self._off(cpu)
+        self._off(place)
         exit_ = self._exit(context, kind)
         if isinstance(exit_, CpuException) and exit_.vector in (Vector.DB, Vector.BP):
             context.pending = exit_  # a trap: the instruction is over. After a fault it is made again.
@@ -189,7 +195,7 @@ class NativeEngine:
     def forget(self, context: NativeContext) -> None:
         """The context is closed."""
         if context in self._on:
-            self.stop(self._on.index(context))
+            self._stop(self._on.index(context))
         context.park()
 
     def spawn(self, view: View) -> None:
@@ -200,7 +206,7 @@ class NativeEngine:
             if error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
                 raise OutOfMemory(f"no process for an address space: {error}") from None
             raise MachineError(f"no process for an address space: {error}") from None
-        slots = [Slot(view.space, stub, cpu) for cpu in range(self.cpus)]
+        slots = [Slot(view.space, stub, place) for place in range(self.cpus)]
         self.views[view] = None
         view.slots, view.stub = slots, stub  # at last: a signal handler may raise before
 
@@ -208,7 +214,7 @@ class NativeEngine:
 
     def _run(self, end: int | None) -> None:
         """Until a CPU goes idle, or *end* ns."""
-        cpus, on = self._cpus, self._on
+        cpus, on, cpu_at = self._cpus, self._on, self._cpu_at
         trap, resume = self._trap, cpus.resume
         due = self._due if end is None else min(self._due, end)
         while True:
@@ -224,13 +230,14 @@ class NativeEngine:
             code = cpus.wait(spins, due)
             # Calls of the vDSO are what has to be fast: as long as nothing else happens the loop stays here.
             while code >> 8 == _KIND_CALL:
-                cpu = code & 0xFF
-                context = on[cpu]
+                place = code & 0xFF
+                context, cpu = on[place], cpu_at[place]
                 assert context is not None
                 slot = context.slot
                 assert slot is not None
                 slot.returns = True
-                on[cpu] = None
+                on[place] = None
+                cpu_at[place] = -1
                 following = trap(cpu, SYSCALL)
                 if (
                     following is not context
@@ -240,18 +247,21 @@ class NativeEngine:
                     or context.step_pending
                     or self._started
                     or self._kicked
+                    or (place and on[0] is None)  # a better place is free
                 ):
                     break
-                on[cpu] = context
-                code = resume(slot.stub, cpu, _GO_RETURN, guest_spins, spins, due)
+                on[place] = context
+                cpu_at[place] = cpu
+                code = resume(slot.stub, place, _GO_RETURN, guest_spins, spins, due)
                 if code == -3:
-                    on[cpu] = None
+                    on[place] = None
+                    cpu_at[place] = -1
                     following = context
                     break
             else:
                 if code >= 0:
+                    cpu = cpu_at[code & 0xFF]
                     following = self._returned(code & 0xFF, code >> 8)
-                    cpu = code & 0xFF
                 elif code == -2:
                     if not self._bury():
                         return
@@ -302,7 +312,8 @@ class NativeEngine:
             context = following
         space = context.space
         view = space.view
-        slot = view.slots[cpu]
+        place = self._on.index(None)  # the first ones are on CPUs that the kernel has no need of
+        slot = view.slots[place]
         command = _GO_LOAD
         if slot.owner is not context:
             context.load(slot)
@@ -310,26 +321,29 @@ class NativeEngine:
             command = _GO_RETURN
         slot.returns = False
         if context.fault is not None:
-            if view.prepare(cpu, *context.fault):
+            if view.prepare(place, *context.fault):
                 command = _native.GO_SERVE
             context.fault = None
         spins = _GUEST_SPINS if self._running() < self._spare else 0
-        self._on[cpu] = context  # a signal handler that raises does so before this line or behind the next
-        self._cpus.go(slot.stub, cpu, command, spins)
+        self._cpu_at[place] = cpu
+        self._on[place] = context  # a signal handler that raises does so before this line or behind the next
+        self._cpus.go(slot.stub, place, command, spins)
         return True
 
-    def _returned(self, cpu: int, kind: int) -> NativeContext | None:
-        """The context on the CPU has come back: what the trap says to that."""
-        context = self._off(cpu)
+    def _returned(self, place: int, kind: int) -> NativeContext | None:
+        """The context there has come back: what the trap says to that."""
+        cpu = self._cpu_at[place]
+        context = self._off(place)
         exit_ = self._exit(context, kind)
         if exit_ is None:  # a fault on a page that is there now
             return context
         return self._trap(cpu, exit_)
 
-    def _off(self, cpu: int) -> NativeContext:
-        context = self._on[cpu]
+    def _off(self, place: int) -> NativeContext:
+        context = self._on[place]
         assert context is not None
-        self._on[cpu] = None
+        self._on[place] = None
+        self._cpu_at[place] = -1
         return context
 
     def _running(self) -> int:
@@ -377,26 +391,26 @@ class NativeEngine:
         # Whatever a guest writes there itself, it is an exception.
         return CpuException(trapno if trapno <= Vector.XM else Vector.GP, code)
 
-    def _broken(self, cpu: int) -> NativeContext:
-        """The process that the CPU runs in is of no use any more."""
-        self._cpus.idle(cpu)
-        context = self._off(cpu)
-        context.space.view.end()
-        return context
+    def _broken(self, place: int) -> None:
+        """The process that runs there is of no use any more."""
+        self._cpus.idle(place)
+        self._off(place).space.view.end()
 
     def _bury(self) -> bool:
         """A process has ended, which only its guest can have done: its threads have an exception. False: a CPU goes idle."""
-        for cpu, context in enumerate(self._on):
+        for place, context in enumerate(self._on):
             if context is not None and context.slot is not None and context.slot.stub.ended:
-                following = self._trap(cpu, CpuException(Vector.GP, 0)) if self._broken(cpu) else None
+                cpu = self._cpu_at[place]
+                self._broken(place)
+                following = self._trap(cpu, CpuException(Vector.GP, 0))
                 if following is None or not self._go(cpu, following):
                     return False
         return True
 
     def _kick_all(self) -> None:
-        for cpu, context in enumerate(self._on):
+        for place, context in enumerate(self._on):
             if context is not None and context.slot is not None:
-                context.slot.stub.kick(cpu)
+                context.slot.stub.kick(place)
 
 
 def _no_trap(_: int, exit_: Exit) -> NativeContext | None:

@@ -263,9 +263,9 @@ kicked:
 	cmp	[rbx + R11], r11
 	je	on
 	jmp	broken
-waiting:
+waiting: /* The return of a call finds registers where they were: in the CPU. */
 	cmp	dword ptr [r11 + TURN], TURN_KERNEL
-	je	posted
+	je	on
 back:	/* The kernel has let it go, and wants it back: nothing is lost. */
 	mov	dword ptr [r11 + KIND], KIND_KICK
 	jmp	post
