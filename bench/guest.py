@@ -137,10 +137,10 @@ def best(image: bytes, what: str, rounds: int, engine: EngineName = "portable") 
     return min(int(run(image, [what, str(rounds)], engine).split()[-1]) for _ in range(REPEAT)) / rounds
 
 
-def run(image: bytes, arguments: list[str], engine: EngineName) -> str:
+def run(image: bytes, arguments: list[str], engine: EngineName, cpus: int | None = None) -> str:
     """What the program prints."""
     printed = bytearray()
-    with Kernel(memory=256 << 20, engine=engine) as kernel:
+    with Kernel(memory=256 << 20, engine=engine, cpus=cpus) as kernel:
         kernel.console = printed.extend
         zx = kernel.host.sys
         _, job = zx.zx_job_create(kernel.host.root_job, 0)

@@ -56,7 +56,8 @@ def rows(directory: Path) -> Iterator[Row]:
         compile_program([C / "threads.c"], threads)
         code = threads.read_bytes()
         one, two = (
-            min(int(run(code, [count], "native").split()[-1]) for _ in range(REPEAT)) for count in ("1", "2")
+            min(int(run(code, [count], "native", 2).split()[-1]) for _ in range(REPEAT))
+            for count in ("1", "2")
         )
         note = f"{two / 1e6:.0f} ms against {one / 1e6:.0f} ms for one"
         yield Row("native: two threads that compute at once / one", two / one, "x", 1.3, note=note)

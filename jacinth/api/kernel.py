@@ -37,7 +37,7 @@ class Kernel(core.Kernel):
     `root_job`, `process`, `root_vmar` and `root_resource` are the host's own handles; `host.sys` makes raw calls.
 
     *engine* is "native", "portable", or "auto": the native one where it works (`jacinth.api.machine`). *cpus* is how many the
-    native one has: those of the host, 1 with a *seed*. NoEngine, a ValueError, where that cannot be had.
+    native one has: those of the host but for one, 1 with a *seed*. NoEngine, a ValueError, where that cannot be had.
 
     *seed* and *virtual_time* together make every run repeat exactly: the scheduler's choices follow from the
     seed, and time moves only when the system does. *memory* is the size of physical memory in bytes. Who waits for

@@ -13,8 +13,8 @@ from jacinth.machine.portable.engine import PortableEngine
 
 EngineName = Literal["auto", "native", "portable"]
 
-# The native engine has as many CPUs as the host, but no more than this unless it is asked for them: every address space has a
-# thread of the host for each.
+# The native engine has as many CPUs as the host but for one, on which the kernel is; no more than this unless it is asked for
+# them: every address space has a thread of the host for each.
 _MOST_CPUS: Final = 8
 
 
@@ -45,7 +45,11 @@ def make_machine(
         from jacinth.machine.native.engine import NativeEngine
 
         if cpus is None:  # the order in which several run is the host's to decide
-            cpus = 1 if seed is not None or virtual_time else min(len(os.sched_getaffinity(0)), _MOST_CPUS)
+            cpus = (
+                1
+                if seed is not None or virtual_time
+                else max(1, min(len(os.sched_getaffinity(0)) - 1, _MOST_CPUS))
+            )
         if not 1 <= cpus <= _native.MAX_CPUS:
             raise NoEngine(f"{cpus} CPUs: the native engine has 1 to {_native.MAX_CPUS}")
         time = VirtualClock() if virtual_time else TscClock(_native.tsc, _native.tsc_mult())

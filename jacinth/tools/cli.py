@@ -134,7 +134,7 @@ def cli() -> None:
     "--cpus",
     type=click.IntRange(1),
     metavar="N",
-    help="How many CPUs the native engine has: those of the host, or 1 with --seed.",
+    help="How many CPUs the native engine has: those of the host but for one, or 1 with --seed.",
 )
 @click.option(
     "--env",

@@ -599,6 +599,85 @@ static PyTypeObject Stub_type = {
 	.tp_new = Stub_new,
 };
 
+/* ---- Registers ----------------------------------------------------------------------------------------------------------- */
+
+/* What is read and written of a context's registers at every call; where they are changes. */
+typedef struct {
+	PyObject_HEAD
+	Py_buffer buffer; /* from the FS base on, in a slot or in a buffer of Python's */
+} Registers;
+
+static unsigned long *register_at(Registers *registers, int offset) {
+	return (unsigned long *)((char *)registers->buffer.buf + REGS - FS_BASE + offset);
+}
+
+PyDoc_STRVAR(point_doc, "point(memory)\n\nThe registers are in *memory* from now on.");
+
+static PyObject *Registers_point(Registers *registers, PyObject *memory) {
+	Py_buffer buffer;
+	if (PyObject_GetBuffer(memory, &buffer, PyBUF_WRITABLE) < 0)
+		return NULL;
+	if (buffer.len < REGS - FS_BASE + REGS_END) {
+		PyBuffer_Release(&buffer);
+		return PyErr_Format(PyExc_ValueError, "registers need %d bytes", REGS - FS_BASE + REGS_END);
+	}
+	PyBuffer_Release(&registers->buffer);
+	registers->buffer = buffer;
+	Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(syscall_doc, "syscall()\n\nSee interface.Context.");
+
+static PyObject *Registers_syscall(Registers *registers, PyObject *unused) {
+	static const int order[] = {RAX, RDI, RSI, RDX, R10, R8, R9, R12, R13, RIP};
+	if (!registers->buffer.buf)
+		return PyErr_Format(PyExc_ValueError, "there are no registers");
+	PyObject *result = PyTuple_New(10);
+	for (int i = 0; result && i < 10; i++) {
+		unsigned long value = *register_at(registers, order[i]);
+		PyObject *number = PyLong_FromUnsignedLong(order[i] == RIP ? value - 2 : value);
+		if (!number)
+			Py_CLEAR(result);
+		else
+			PyTuple_SET_ITEM(result, i, number);
+	}
+	return result;
+}
+
+PyDoc_STRVAR(set_result_doc, "set_result(value)\n\nSee interface.Context.");
+
+static PyObject *Registers_set_result(Registers *registers, PyObject *value) {
+	unsigned long result = PyLong_AsUnsignedLongMask(value);
+	if (result == (unsigned long)-1 && PyErr_Occurred())
+		return NULL;
+	if (!registers->buffer.buf)
+		return PyErr_Format(PyExc_ValueError, "there are no registers");
+	*register_at(registers, RAX) = result;
+	Py_RETURN_NONE;
+}
+
+static void Registers_dealloc(Registers *registers) {
+	PyBuffer_Release(&registers->buffer);
+	Py_TYPE(registers)->tp_free(registers);
+}
+
+static PyMethodDef Registers_methods[] = {
+	{"point", (PyCFunction)Registers_point, METH_O, point_doc},
+	{"syscall", (PyCFunction)Registers_syscall, METH_NOARGS, syscall_doc},
+	{"set_result", (PyCFunction)Registers_set_result, METH_O, set_result_doc},
+	{NULL, NULL, 0, NULL},
+};
+
+static PyTypeObject Registers_type = {
+	PyVarObject_HEAD_INIT(NULL, 0).tp_name = "jacinth.machine.native._native.Registers",
+	.tp_basicsize = sizeof(Registers),
+	.tp_dealloc = (destructor)Registers_dealloc,
+	.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+	.tp_doc = "Registers()\n\nWhat is read and written of a context's registers at every call.",
+	.tp_methods = Registers_methods,
+	.tp_new = PyType_GenericNew,
+};
+
 /* ---- The CPUs ----------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -892,7 +971,7 @@ static int supported(void) {
 }
 
 PyMODINIT_FUNC PyInit__native(void) {
-	if (PyType_Ready(&Stub_type) < 0 || PyType_Ready(&Cpus_type) < 0)
+	if (PyType_Ready(&Stub_type) < 0 || PyType_Ready(&Cpus_type) < 0 || PyType_Ready(&Registers_type) < 0)
 		return NULL;
 	PyObject *module = PyModule_Create(&definition);
 	if (!module)
@@ -908,7 +987,8 @@ PyMODINIT_FUNC PyInit__native(void) {
 		{"KIND_SIGNAL", KIND_SIGNAL}, {"KIND_KICK", KIND_KICK}, {"SIGNAL", SIGNAL}, {"STEPPED", STEPPED},
 		{"FS_BASE", FS_BASE}, {"REGS", REGS}, {"REGS_END", REGS + REGS_END}, {"XSAVE", XSAVE}, {"KICK_SIGNAL", KICK_SIGNAL},
 	};
-	if (PyModule_AddType(module, &Stub_type) < 0 || PyModule_AddType(module, &Cpus_type) < 0)
+	if (PyModule_AddType(module, &Stub_type) < 0 || PyModule_AddType(module, &Cpus_type) < 0 ||
+		PyModule_AddType(module, &Registers_type) < 0)
 		goto failed;
 	for (size_t i = 0; i < sizeof constants / sizeof constants[0]; i++)
 		if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value) < 0)

@@ -20,8 +20,6 @@ _MASK: Final = (1 << 64) - 1
 FS, GS, R8, R9, R10, R11, R12, R13, R14, R15, RDI, RSI, RBP, RBX, RDX, RAX, RCX, RSP, RIP, EFLAGS = range(20)
 ERR, TRAPNO, CR2 = 21, 22, 24
 WORDS: Final = (_native.REGS_END - _native.FS_BASE) // 8
-# rax, rdi, rsi, rdx, r10, r8, r9, r12, r13, rip
-_SYSCALL: Final = struct.Struct("<16xQQQ8xQQ16xQQ16xQQ16xQ").unpack_from
 _USER: Final = Rflags.USER
 _ON: Final = Rflags.ALWAYS | Rflags.IF
 _TF: Final = Rflags.TF
@@ -66,7 +64,7 @@ class Slot:
             self.owner.park()
 
 
-class NativeContext:
+class NativeContext(_native.Registers):
     """See interface.Context. Made by `NativeEngine.context`."""
 
     __slots__ = (
@@ -92,6 +90,7 @@ class NativeContext:
         self._own = memoryview(bytearray(WORDS * 8)).cast("Q")
         self._own_area = memoryview(bytearray(FRESH))
         self._regs = self._own  # where the registers are now
+        self.point(self._own)
         self._area = self._own_area
         self._regs[EFLAGS] = _ON
         self.slot: Slot | None = None
@@ -108,6 +107,7 @@ class NativeContext:
             self._own[:] = slot.words
             self._own_area[:] = slot.area
             self._regs, self._area = self._own, self._own_area
+            self.point(self._own)
             slot.owner = self.slot = None
 
     def load(self, slot: Slot) -> None:
@@ -117,6 +117,7 @@ class NativeContext:
         slot.words[:] = self._own
         slot.area[:] = self._own_area
         self._regs, self._area = slot.words, slot.area
+        self.point(slot.words)
         slot.owner, self.slot = self, slot
         slot.returns = False
 
@@ -141,13 +142,6 @@ class NativeContext:
     def aspace(self, value: AddressSpace) -> None:
         assert isinstance(value, PageTable | UnifiedView)
         self.space = value
-
-    def syscall(self) -> tuple[int, int, int, int, int, int, int, int, int, int]:
-        r8, r9, r10, r12, r13, rdi, rsi, rdx, rax, rip = _SYSCALL(self._regs)
-        return rax, rdi, rsi, rdx, r10, r8, r9, r12, r13, rip - 2
-
-    def set_result(self, value: int) -> None:
-        self._regs[RAX] = value & _MASK
 
     @property
     def pc(self) -> int:
