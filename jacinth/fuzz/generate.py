@@ -13,17 +13,16 @@ from typing import Any, Final
 from jacinth import abi
 from jacinth.abi import BY_NAME, SCALARS, STRUCTS, ZX_TIME_INFINITE, Struct
 from jacinth.abi.rows import Kind, Param, SyscallRow
-from jacinth.fuzz.arguments import (
-    ARGUMENTS,
+from jacinth.fuzz.arguments import ARGUMENTS, NEEDS
+from jacinth.fuzz.arguments.ipc import is_called
+from jacinth.fuzz.arguments.parameters import (
     BY_PARAMETER,
     BY_TYPE,
     FIELD_FLAGS,
     GIVEN,
     MAKERS,
-    NEEDS,
     VM_OPTIONS,
     family,
-    is_called,
 )
 from jacinth.fuzz.world import CODES, SCRATCH_PAGES, Actor, Expression, Group, Step, World
 from jacinth.kernel.vm.vmo import PAGE_SIZE
