@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from jacinth.api.kernel import Kernel
+from jacinth.api.machine import why_not_native
 from jacinth.machine.portable import engine
 from jacinth.syscalls.door import HostSys
 from tests.conformance import recorder
@@ -34,6 +35,12 @@ def hot_paths(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def zx(k: Kernel) -> HostSys:
     return k.host.sys
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("portable"):
+        if why_not_native("auto", virtual_time=True) is None:
+            pytest.skip(f"not on the native engine: {mark.args[0]}")
 
 
 PROOF = pytest.StashKey[recorder.Proof]()

@@ -162,6 +162,15 @@ class Dr7:
                 result |= dr7 & 3 << 2 * index
         return result
 
+    @staticmethod
+    def enabled(dr7: int) -> list[tuple[int, int, int]]:
+        """The registers in use: number, type (0 execution, 1 writes, 2 ports, 3 all accesses) and length in bytes."""
+        return [
+            (index, dr7 >> 16 + 4 * index & 3, (1, 2, 8, 4)[dr7 >> 18 + 4 * index & 3])
+            for index in range(4)
+            if dr7 >> 2 * index & 3
+        ]
+
 
 @dataclass(slots=True)
 class DebugRegs:

@@ -787,6 +787,7 @@ def test_features_that_are_announced_work(linux: World, name: str) -> None:
         assert linux.code(code)[0] == 0
 
 
+@pytest.mark.portable("guests see the host's processor")
 def test_avx_is_not_announced(linux: World) -> None:
     avx, avx2, avx512f = 28, 5, 16
     assert not announced(linux, 1, 2) >> avx & 1

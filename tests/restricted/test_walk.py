@@ -51,7 +51,10 @@ from jacinth.tools.cc import CompileError
 from tests.ipc.conftest import Program
 from tests.restricted.conftest import CODE, DATA, SECOND, UD2, Bodies, Machines, Shared, assemble
 
-pytestmark = pytest.mark.usefixtures("hot_paths")
+pytestmark = [
+    pytest.mark.usefixtures("hot_paths"),
+    pytest.mark.portable("turns are blocks of code there, and moments are counted in them"),
+]
 
 # Runs in restricted mode. Ends with 10 in the data page, 7 in the second one, and rbp 7.
 RESTRICTED = f"""

@@ -520,6 +520,7 @@ def test_a_program_traces_itself(k: Kernel, build: Any) -> None:  # noqa: F811
 
 
 @pytest.mark.usefixtures("compiler")
+@pytest.mark.portable("a turn ends by the host's time on it, and shows in the trace")
 def test_two_traces_of_the_same_run_are_equal(build: Any) -> None:  # noqa: F811
     program = build('#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n')
 

@@ -41,6 +41,9 @@ from tests.system.fxt_reader import Backtrace, Trace
 from tests.tasks.conftest import Calls, Memory, Program
 
 shows = pytest.mark.shows
+by_blocks = pytest.mark.portable(
+    "the program is over before its first turn is; see tests/native/test_sampler.py"
+)
 SOURCE = Path(__file__).parent / "ktrace.c"
 MS = 1_000_000
 PAGE = 4096
@@ -199,6 +202,7 @@ def test_reading_needs_room_for_all_that_there_may_be(
     assert k.sampler.records() == b""  # lost, as in the real kernel
 
 
+@by_blocks
 @pytest.mark.usefixtures("compiler")
 def test_samples_show_where_machine_code_is_and_who_called(
     k: Kernel,
@@ -246,6 +250,7 @@ def test_what_has_no_stack_of_its_own_is_not_sampled(
     assert samples(calls, sampler) == []
 
 
+@by_blocks
 @pytest.mark.usefixtures("compiler")
 @pytest.mark.parametrize(
     ("frame", "seen"),
@@ -284,6 +289,7 @@ def test_a_stack_may_be_anything(
     assert depths.count(seen) > 3 if seen else len(depths) <= 3
 
 
+@by_blocks
 @pytest.mark.usefixtures("compiler")
 def test_a_full_buffer_takes_no_more(k: Kernel, calls: Calls, sampling: int, build: Any) -> None:  # noqa: F811
     config = zx_sampler_config_t(period=MS, buffer_size=256)
@@ -294,6 +300,7 @@ def test_a_full_buffer_takes_no_more(k: Kernel, calls: Calls, sampling: int, bui
     fxt_reader.read(k.sampler.records(), Trace())
 
 
+@by_blocks
 @pytest.mark.usefixtures("compiler")
 def test_a_program_samples_itself(k: Kernel, build: Any) -> None:  # noqa: F811
     program = build(SOURCE, flags=("-Wall", "-Wextra", "-Werror", "-O1", "-fno-omit-frame-pointer"))

@@ -14,6 +14,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
+#include <linux/hw_breakpoint.h>
 #include <linux/perf_event.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -24,6 +25,7 @@
 #include <stddef.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -40,6 +42,7 @@ extern __attribute__((visibility("hidden"))) const unsigned char stub_futex_site
 #define SYS_futex_waitv 449
 #endif
 #define BIRTH_NS 5000000000LL
+#define MAX_WATCHES 4 /* as many as the processor has debug registers */
 #define KICK_NS 2000000LL         /* from a kick to the next of the same CPU */
 #define PATIENCE_NS 10000000000LL /* so long a kicked CPU, or a servant, may take on however busy a host */
 
@@ -149,6 +152,7 @@ typedef struct {
 	volatile unsigned char *control;
 	volatile unsigned char *slots;
 	pid_t tids[MAX_CPUS];
+	int watches[MAX_CPUS][MAX_WATCHES]; /* descriptors of events; -1 is none */
 	long long kicked[MAX_CPUS]; /* when the CPU was first asked to come back, and has not yet; 0 for not */
 	long long last_kick[MAX_CPUS];
 	pid_t owner; /* ours; a forked copy of us has no business with it */
@@ -182,6 +186,14 @@ static void fill_control(Stub *stub, PyObject *affinity) {
 		unsigned long mask = PyLong_AsUnsignedLongMask(PyTuple_GET_ITEM(affinity, cpu));
 		*(unsigned long *)(control + CTL_AFFINITY + 8 * cpu) = mask;
 		store32(stub->slots + cpu * SLOT_SIZE + TURN, TURN_GUEST);
+	}
+}
+
+static void end_watches(Stub *stub, int cpu) {
+	for (int i = 0; i < MAX_WATCHES; i++) {
+		if (stub->watches[cpu][i] >= 0)
+			close(stub->watches[cpu][i]);
+		stub->watches[cpu][i] = -1;
 	}
 }
 
@@ -373,6 +385,7 @@ static PyObject *Stub_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
 	stub->cpus = cpus;
 	stub->owner = getpid();
 	stub->pidfd = stub->reply = -1;
+	memset(stub->watches, -1, sizeof stub->watches);
 	int control = memfd_create("jacinth-control", MFD_CLOEXEC), slots = memfd_create("jacinth-slots", MFD_CLOEXEC);
 	int pipe_ends[2] = {-1, -1}, error = 0;
 	if (control < 0 || slots < 0 || ftruncate(control, CONTROL_SIZE) || ftruncate(slots, cpus * SLOT_SIZE) ||
@@ -397,6 +410,9 @@ static PyObject *Stub_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
 		waitpid(stub->pid, NULL, 0);
 		stub->pid = 0;
 	}
+	/* No core dumps, not to a pipe either, for which Linux takes 0 as no limit. Its debug registers are why it stays dumpable. */
+	if (!error)
+		prlimit(stub->pid, RLIMIT_CORE, &(struct rlimit){1, 1}, NULL);
 	for (int i = 0; i < 3; i++) {
 		int fd = i == 0 ? control : i == 1 ? slots : pipe_ends[1];
 		if (fd >= 0)
@@ -526,6 +542,44 @@ static PyObject *Stub_prepare(Stub *stub, PyObject *args) {
 	return answer_of(before);
 }
 
+PyDoc_STRVAR(watch_doc,
+	"watch(cpu, watches)\n\nStop the CPU's thread by SIGTRAP, from now on, before it executes something or after it has read or written it.\n"
+	"*watches* has a tuple for each of up to four: what si_perf_data is to be in its upper half, the address, the debug register's type\n"
+	"and the length in bytes. They replace those of before. Answers the errno of the first that cannot be had, or 0.");
+
+static PyObject *Stub_watch(Stub *stub, PyObject *args) {
+	int cpu, error = 0;
+	PyObject *watches;
+	if (!PyArg_ParseTuple(args, "iO!", &cpu, &PyTuple_Type, &watches))
+		return NULL;
+	if (cpu < 0 || cpu >= stub->cpus || PyTuple_GET_SIZE(watches) > MAX_WATCHES)
+		return PyErr_Format(PyExc_ValueError, "there is no CPU %d, or there are too many watches", cpu);
+	end_watches(stub, cpu);
+	for (int i = 0; i < PyTuple_GET_SIZE(watches) && !stub->killed; i++) {
+		unsigned data, type, length;
+		unsigned long long address;
+		if (!PyArg_ParseTuple(PyTuple_GET_ITEM(watches, i), "IKII", &data, &address, &type, &length))
+			return NULL;
+		struct perf_event_attr attr = {
+			.type = PERF_TYPE_BREAKPOINT,
+			.size = sizeof attr,
+			.sample_period = 1,
+			.exclude_kernel = 1,
+			.exclude_hv = 1,
+			.remove_on_exec = 1, /* which signals ask for */
+			.sigtrap = 1,
+			.sig_data = (unsigned long long)data << 32,
+			.bp_type = type == 0 ? HW_BREAKPOINT_X : type == 1 ? HW_BREAKPOINT_W : HW_BREAKPOINT_RW,
+			.bp_addr = address,
+			.bp_len = type == 0 ? sizeof(long) : length,
+		};
+		stub->watches[cpu][i] = syscall(SYS_perf_event_open, &attr, stub->tids[cpu], -1, -1, PERF_FLAG_FD_CLOEXEC);
+		if (stub->watches[cpu][i] < 0 && !error)
+			error = errno;
+	}
+	return PyLong_FromLong(error);
+}
+
 PyDoc_STRVAR(slot_doc, "slot(cpu)\n\nThe memory shared with the CPU's thread, as a memoryview.");
 
 static PyObject *Stub_slot(Stub *stub, PyObject *args) {
@@ -577,6 +631,7 @@ static PyMethodDef Stub_methods[] = {
 	{"order", (PyCFunction)Stub_order, METH_VARARGS, order_doc},
 	{"prepare", (PyCFunction)Stub_prepare, METH_VARARGS, prepare_doc},
 	{"slot", (PyCFunction)Stub_slot, METH_VARARGS, slot_doc},
+	{"watch", (PyCFunction)Stub_watch, METH_VARARGS, watch_doc},
 	{"kick", (PyCFunction)Stub_kick, METH_VARARGS, kick_doc},
 	{"kill", (PyCFunction)Stub_kill, METH_NOARGS, kill_doc},
 	{NULL, NULL, 0, NULL},

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from jacinth.machine.interface import AddressSpace, WayOut, left_open
 from jacinth.machine.native import _native
 from jacinth.machine.native.aspace import PageTable, Space, UnifiedView
-from jacinth.machine.x86_64 import DebugRegs, Dr6, FpRegs, GeneralRegs, RegisterBlock, Rflags, x87_tags
+from jacinth.machine.x86_64 import DebugRegs, Dr6, Dr7, FpRegs, GeneralRegs, RegisterBlock, Rflags, x87_tags
 
 if TYPE_CHECKING:
     from jacinth.machine.exit import Exit
@@ -23,6 +23,12 @@ WORDS: Final = (_native.REGS_END - _native.FS_BASE) // 8
 _USER: Final = Rflags.USER
 _ON: Final = Rflags.ALWAYS | Rflags.IF
 _TF: Final = Rflags.TF
+_RF: Final = 1 << 16  # the next instruction is executed, whatever breakpoint is there
+
+# What the processor is to stop for: the bit of the debug register, address, type and length, as `Stub.watch` takes them.
+Watch = tuple[int, int, int, int]
+_NOTHING: Final[tuple[Watch, ...]] = ()
+_EXECUTION, _PORTS = 0, 2
 
 _MXCSR: Final = 24
 _ST: Final = 32
@@ -46,10 +52,11 @@ FRESH: Final = _fresh()
 class Slot:
     """What a stub process shares with us for one CPU. All of it is the guest's to damage."""
 
-    __slots__ = ("area", "head", "owner", "returns", "space", "stub", "words")
+    __slots__ = ("area", "cpu", "head", "owner", "returns", "space", "stub", "watches", "words")
 
     def __init__(self, space: Space, stub: _native.Stub, cpu: int) -> None:
         memory = stub.slot(cpu)
+        self.cpu = cpu
         self.space = space
         self.stub = stub  # whose memory it is
         self.head = memory[: _native.FS_BASE].cast("I")
@@ -57,6 +64,12 @@ class Slot:
         self.area = memory[_native.XSAVE : _native.XSAVE + _native.XSAVE_SIZE]
         self.owner: NativeContext | None = None  # whose registers are there
         self.returns = False  # it has made a call, and no register but that of the result has changed
+        self.watches = _NOTHING  # for which the CPU's thread stops
+
+    def watch(self, watches: tuple[Watch, ...]) -> None:
+        """Have the CPU's thread stop for these alone. Where Linux has none for us it stops for none."""
+        self.stub.watch(self.cpu, watches)
+        self.watches = watches
 
     def leave(self) -> None:
         """The registers of whoever has been here go to itself."""
@@ -80,6 +93,7 @@ class NativeContext(_native.Registers):
         "slot",
         "space",
         "step_pending",
+        "watches",
     )
 
     def __init__(self, engine: NativeEngine, aspace: Space) -> None:
@@ -87,6 +101,7 @@ class NativeContext(_native.Registers):
         self.space: Space = aspace
         self._way_out: WayOut | None = None  # the one that is open
         self._debug = DebugRegs()
+        self.watches = _NOTHING  # what those say
         self._own = memoryview(bytearray(WORDS * 8)).cast("Q")
         self._own_area = memoryview(bytearray(FRESH))
         self._regs = self._own  # where the registers are now
@@ -300,7 +315,18 @@ class NativeContext(_native.Registers):
         return DebugRegs(list(self._debug.dr), self._debug.dr6, self._debug.dr7)
 
     def set_debug(self, regs: DebugRegs) -> None:
+        self._touch()
         self._debug = DebugRegs(list(regs.dr), regs.dr6, regs.dr7)
+        self.watches = _watches(regs) or _NOTHING
+
+    def hits(self, said: int) -> int:
+        """Of which debug registers a debug exception is, where Linux says that it is of those *said*, of several maybe one."""
+        pc, hits = self.pc, 0
+        for bit, address, type_, _ in self.watches:
+            if address == pc if type_ == _EXECUTION else bit & said:
+                hits |= bit
+        self._regs[EFLAGS] &= ~_RF  # it stops there again, as long as the register is set
+        return hits
 
     def note_debug(self, hits: int) -> None:
         """There is a debug exception, of these debug registers or of none, which is a single step: dr6 says so."""
@@ -308,6 +334,17 @@ class NativeContext(_native.Registers):
 
     def close(self) -> None:
         self._engine.forget(self)
+
+
+def _watches(regs: DebugRegs) -> tuple[Watch, ...]:
+    """Of the lowest pages none: no guest code or data is there, but the stub is."""
+    return tuple(
+        (1 << index, address, type_, length)
+        for index, type_, length in Dr7.enabled(regs.dr7)
+        if type_ != _PORTS
+        for address in [regs.dr[index] if type_ == _EXECUTION else regs.dr[index] & -length]
+        if _native.GUEST_BASE <= address < _native.GUEST_END
+    )
 
 
 _ZEROES: Final = memoryview(bytes(8 * (EFLAGS - R8))).cast("Q")

@@ -33,9 +33,11 @@ _KIND_CALL: Final = _native.KIND_CALL
 _GO_RETURN: Final = _native.GO_RETURN
 _GO_LOAD: Final = _native.GO_LOAD
 _SIGNAL: Final = _native.SIGNAL // 4
-_ARCH: Final = _SIGNAL + 2
+_CODE: Final = _SIGNAL + 1
+_ARCH: Final = _SIGNAL + 2  # the same word is the upper half of si_perf_data
 _SIGTRAP: Final = 5
 _SIGSYS: Final = 31
+_TRAP_PERF: Final = 6
 _I386: Final = 0x4000_0003  # AUDIT_ARCH_I386
 _TF: Final = Rflags.TF
 _MASK: Final = (1 << 64) - 1
@@ -320,6 +322,8 @@ class NativeEngine:
         elif slot.returns:
             command = _GO_RETURN
         slot.returns = False
+        if slot.watches is not context.watches:
+            slot.watch(context.watches)
         if context.fault is not None:
             if view.prepare(place, *context.fault):
                 command = _native.GO_SERVE
@@ -375,6 +379,9 @@ class NativeEngine:
             return SYSCALL
         trapno, code = words[TRAPNO], words[ERR] & 0xFFFFFFFF
         if signal == _SIGTRAP:
+            if head[_CODE] == _TRAP_PERF:
+                context.note_debug(context.hits(head[_ARCH]))
+                return CpuException(Vector.DB, 0)
             if trapno == Vector.BP:
                 return CpuException(Vector.BP, 0)
             context.note_debug(0)

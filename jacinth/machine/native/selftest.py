@@ -65,3 +65,22 @@ def _run() -> str | None:
     finally:
         engine.close()
         memory.close()
+
+
+@functools.cache
+def why_no_debug_registers() -> str | None:
+    """Where the native engine works: why breakpoints and watchpoints of its guests stop nobody here; None where they do."""
+    from jacinth.machine.native import _native
+    from jacinth.machine.native.engine import NativeEngine
+
+    memory = PhysicalMemory(PAGE_SIZE)
+    engine = NativeEngine(memory)
+    try:
+        view = engine.aspace().view
+        view.start()
+        assert view.stub is not None
+        error = view.stub.watch(0, ((1, _native.GUEST_BASE, 0, 1),))
+        return f"Linux has no debug registers for us: {os.strerror(error)}" if error else None
+    finally:
+        engine.close()
+        memory.close()

@@ -38,7 +38,6 @@
 #define FUTEX_WAIT 0
 #define FUTEX_WAKE 1
 #define PR_SET_PDEATHSIG 1
-#define PR_SET_DUMPABLE 4
 #define PR_SET_NO_NEW_PRIVS 38
 #define CLONE_THREAD_ALONE 0x10900 /* VM, SIGHAND, THREAD: memory and signal handlers, no descriptors */
 #define CLONE_FS 0x200
@@ -348,13 +347,6 @@ stub_start:
 	test	rax, rax
 	jnz	fail
 	inc	ebp /* 8 */
-	mov	edi, PR_SET_DUMPABLE
-	xor	esi, esi
-	mov	eax, SYS_PRCTL
-	syscall
-	test	rax, rax
-	jnz	fail
-	inc	ebp /* 9 */
 	mov	ebx, CONTROL + CTL_SIGNALS
 1:	mov	edi, [rbx]
 	test	edi, edi
@@ -368,7 +360,7 @@ stub_start:
 	jnz	fail
 	add	ebx, 4
 	jmp	1b
-2:	inc	ebp /* 10 */
+2:	inc	ebp /* 9 */
 	xor	r12d, r12d /* the CPU's number */
 3:	cmp	r12d, [CONTROL + CTL_CPUS]
 	je	4f
@@ -387,7 +379,7 @@ stub_start:
 	js	fail
 	inc	r12d
 	jmp	3b
-4:	inc	ebp /* 11 */
+4:	inc	ebp /* 10 */
 	cmp	qword ptr [CONTROL + CTL_AFFINITY], 0
 	je	4f
 	xor	edi, edi
