@@ -135,8 +135,9 @@ class Before:
             return "a handle has appeared" if table.keys() - self._handles.keys() else None
         if table != self._handles:
             return "the handles have changed"
-        # Whether a place for an answer can be written to comes out when there is an answer.
-        answers = status == Status.INVALID_ARGS and any(p.kind in (Kind.OUT, Kind.INOUT) for p in row.params)
+        # Whether a place for an answer can be written to, or has no page yet, comes out when there is an answer.
+        late = status in (Status.INVALID_ARGS, Status.NO_MEMORY)
+        answers = late and any(p.kind in (Kind.OUT, Kind.INOUT) for p in row.params)
         acts = _ACTING.get(row.name, ())
         memory = call.kernel.memory
         # Where memory is short it is taken from others.
