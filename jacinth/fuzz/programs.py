@@ -35,6 +35,7 @@ from jacinth.fuzz.invariants import assert_invariants
 from jacinth.fuzz.unchanged import Before
 from jacinth.fuzz.world import FuzzError, boot
 from jacinth.kernel.thread import ThreadDispatcher
+from jacinth.machine.portable.engine import PortableEngine
 from jacinth.syscalls.door import Call
 from jacinth.userboot.elf import ElfError, load_elf
 from jacinth.userboot.launch import launch
@@ -67,9 +68,8 @@ class Ground:
 
     def __init__(self, seed: int, engine: EngineName = "auto") -> None:
         self.kernel = k = boot(seed, engine, 64 << 20, 5_000)
-        self.patience = (
-            50 * _MS if engine == "native" else 2 * _MS
-        )  # virtual time passes with what is done in it
+        # How long a program may run. The native engine's slices are not counted in instructions.
+        self.patience = 2 * _MS if isinstance(k.engine, PortableEngine) else 50 * _MS
         k.syscall = _watched(k.syscall)
         assert k.vdso.handle
         self.handles = len(k.host.dispatcher.handles)

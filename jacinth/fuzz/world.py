@@ -149,8 +149,8 @@ class Group:
 
 
 def boot(seed: int, engine: EngineName, memory: int, quantum: int = 500) -> Kernel:
-    """A kernel for the fuzzer. Time is virtual, and all repeats, but on the native engine."""
-    kernel = Kernel(engine=engine, seed=seed, virtual_time=engine != "native", memory=memory, strict=True)
+    """A kernel for the fuzzer. All repeats, but on the native engine, where guest code is left at another place each time."""
+    kernel = Kernel(engine=engine, seed=seed, virtual_time=True, memory=memory, strict=True)
     kernel.console = lambda data: None
     if isinstance(kernel.engine, PortableEngine):
         kernel.engine.quantum = quantum  # blocks; much random code loops for ever
@@ -168,7 +168,7 @@ class World:
         if seed % 4 == 2:  # now and then there is no page to be had, though most are free
             self._countdown = _EVERY
             k.memory.before_allocate = self._before_allocate
-        self.repeats = engine != "native"  # on which threads without an end take their time
+        self.repeats = isinstance(k.engine, PortableEngine)  # on the native one much may take longer, too
         self.step = 0
         self.groups: dict[str, Group] = {}
         self.actors: dict[str, Actor] = {}
