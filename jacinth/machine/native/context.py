@@ -283,7 +283,7 @@ class NativeContext(_native.Registers):
     def fp(self) -> FpRegs:
         area = self._area
         has = area[_XSTATE]
-        regs = FpRegs(mxcsr=struct.unpack_from("<I", area, _MXCSR)[0])
+        regs = FpRegs(mxcsr=struct.unpack_from("<I", area, _MXCSR)[0] & 0xFFFF)
         if has & _X87:
             regs.fcw, regs.fsw, abridged, regs.fop, regs.fip, regs.fdp = struct.unpack_from("<HHBxHQQ", area)
             regs.st = [bytes(area[_ST + 16 * i : _ST + 16 * i + 10]) + bytes(6) for i in range(8)]

@@ -35,9 +35,11 @@ _GO_LOAD: Final = _native.GO_LOAD
 _SIGNAL: Final = _native.SIGNAL // 4
 _CODE: Final = _SIGNAL + 1
 _ARCH: Final = _SIGNAL + 2  # the same word is the upper half of si_perf_data
+_SIGILL: Final = 4
 _SIGTRAP: Final = 5
 _SIGSYS: Final = 31
 _TRAP_PERF: Final = 6
+_BY_LINUX: Final = 0x80  # SI_KERNEL: the signal is for no fault of an address
 _I386: Final = 0x4000_0003  # AUDIT_ARCH_I386
 _TF: Final = Rflags.TF
 _MASK: Final = (1 << 64) - 1
@@ -153,8 +155,9 @@ class NativeEngine:
     def recall(self) -> None:
         self._started.clear()
         for place, context in enumerate(self._on):
-            if context is not None:
+            if context is not None and self._on[place] is context:
                 self._stop(place)
+        self._started.clear()  # whose process is no more
         self._kicked = False
 
     def stop(self, cpu: int) -> None:
@@ -167,8 +170,8 @@ class NativeEngine:
         while (kind := self._cpus.back(place)) is None:
             stub.kick(place)  # until it helps: in the end the process is killed
             if stub.ended:
-                self._broken(place)
-                context.pending = CpuException(Vector.GP, 0)
+                self._broken(context.space.view)
+                self._started = [start for start in self._started if start[1] is not context]
                 return
             os.sched_yield()
         self._off(place)
@@ -265,8 +268,7 @@ class NativeEngine:
                     cpu = cpu_at[code & 0xFF]
                     following = self._returned(code & 0xFF, code >> 8)
                 elif code == -2:
-                    if not self._bury():
-                        return
+                    self._bury()
                     continue
                 else:
                     now = monotonic_ns()
@@ -377,6 +379,8 @@ class NativeEngine:
             if words[EFLAGS] & _TF:
                 context.step_pending = True
             return SYSCALL
+        if signal == _SIGILL:
+            return CpuException(Vector.UD, 0)
         trapno, code = words[TRAPNO], words[ERR] & 0xFFFFFFFF
         if signal == _SIGTRAP:
             if head[_CODE] == _TRAP_PERF:
@@ -386,7 +390,7 @@ class NativeEngine:
                 return CpuException(Vector.BP, 0)
             context.note_debug(0)
             return CpuException(Vector.DB, 0)
-        if trapno == Vector.PF:
+        if trapno == Vector.PF and head[_CODE] != _BY_LINUX:  # else it is the last one's
             address = words[CR2]
             access = EXECUTE if code & PageFaultCode.FETCH else WRITE if code & PageFaultCode.WRITE else READ
             context.fault = (address, access)
@@ -396,23 +400,23 @@ class NativeEngine:
             present = bool(context.space.view.entry(address >> 12) & READ)
             return PageFault(address, access, present, code & ~PageFaultCode.PRESENT | present)
         # Whatever a guest writes there itself, it is an exception.
-        return CpuException(trapno if trapno <= Vector.XM else Vector.GP, code)
+        return CpuException(trapno if trapno <= Vector.XM and trapno != Vector.PF else Vector.GP, code)
 
-    def _broken(self, place: int) -> None:
-        """The process that runs there is of no use any more."""
-        self._cpus.idle(place)
-        self._off(place).space.view.end()
-
-    def _bury(self) -> bool:
-        """A process has ended, which only its guest can have done: its threads have an exception. False: a CPU goes idle."""
+    def _broken(self, view: View) -> None:
+        """The view's process is of no use any more: whoever runs in it has an exception, when its CPU goes on."""
         for place, context in enumerate(self._on):
-            if context is not None and context.slot is not None and context.slot.stub.ended:
-                cpu = self._cpu_at[place]
-                self._broken(place)
-                following = self._trap(cpu, CpuException(Vector.GP, 0))
-                if following is None or not self._go(cpu, following):
-                    return False
-        return True
+            if context is not None and context.space.view is view:
+                self._started.append((self._cpu_at[place], context))
+                self._cpus.idle(place)
+                self._off(place)
+                context.pending = CpuException(Vector.GP, 0)
+        view.end()
+
+    def _bury(self) -> None:
+        """A process has ended, which only its guest can have done, or somebody on the host."""
+        for context in self._on:
+            if context is not None and context.space.view.stub is not None and context.space.view.stub.ended:
+                self._broken(context.space.view)
 
     def _kick_all(self) -> None:
         for place, context in enumerate(self._on):

@@ -276,6 +276,8 @@ broken: /* A guest has damaged its slot, or jumped here; or the registers that i
 	jae	take
 	/* Those stay what they are. */
 	mov	[r11 + SIGNAL], edi
+	mov	eax, [rsi + 8]
+	mov	[r11 + SIGNAL_CODE], eax
 	mov	rax, [rbx + ERR]
 	mov	[r11 + REGS + ERR], rax
 	mov	rax, [rbx + TRAPNO]
