@@ -829,13 +829,13 @@ def test_kick_of_a_context_that_is_switched_to(machine: Machine) -> None:
 
 
 def test_a_slice_that_ends_within_a_trap(make: Callable[..., Machine]) -> None:
-    timed = make(slice_ns=10_000_000)
+    timed = make(slice_ns=60_000_000)
     space = timed.space("0f05 ebfe")
     contexts = [timed.context(space) for _ in range(4)]
     steps = iter([contexts[0], contexts[1], contexts[1], contexts[2], None])
 
     def trap(_: Exit) -> Context | None:
-        time.sleep(0.02)
+        time.sleep(0.08)
         return next(steps)
 
     exits = timed.run(contexts[0], trap)

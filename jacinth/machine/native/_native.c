@@ -243,7 +243,7 @@ static int spawn(Stub *stub, int image, const int descriptors[5]) {
 	int sources[6], error = 0;
 	for (int i = 0; i < 6; i++) /* out of the way of the numbers that they are to get */
 		if ((sources[i] = high(i < 5 ? descriptors[i] : image)) < 0)
-			error = errno;
+			error = errno == EINVAL ? EMFILE : errno; /* fewer are allowed */
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	posix_spawn_file_actions_init(&actions);
