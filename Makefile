@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench fuzz clean
+.PHONY: demo test lint bench fuzz sanitize clean
 
 demo: $(READY)
 	$(BIN)/python -m jacinth.tools.demo
@@ -25,6 +25,15 @@ bench: $(READY)
 SEED ?= 0
 fuzz: $(READY)
 	$(BIN)/python -m jacinth fuzz --calls 5000000 --seed $(SEED) --jobs $$(nproc)
+
+# The C parts under AddressSanitizer and UndefinedBehaviorSanitizer, where the compiler has them. Then they are built as before.
+CHECKS := address,undefined
+sanitize: $(READY)
+	CFLAGS="-g -fno-omit-frame-pointer -fsanitize=$(CHECKS) -fno-sanitize-recover=undefined" \
+		$(BIN)/python setup.py -q build_ext --inplace --force
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
+		$(BIN)/python -m pytest -q tests/machine tests/native; status=$$?; \
+		$(BIN)/python setup.py -q build_ext --inplace --force; exit $$status
 
 # The lock file names what development was tested with; the package itself has lower bounds only.
 $(READY): pyproject.toml setup.py requirements-dev.txt $(wildcard jacinth/machine/*/*.[chS])

@@ -15,7 +15,9 @@ CODE = 0x410000
 STACK_TOP = 0x420000
 DATA = 0x430000
 QUANTUM = 5_000
-LONG = 100_000_000  # ns: longer than what runs here by far, so that only endless loops are preempted
+# ns: longer than what runs here by far, so that only endless loops are preempted; ten times that where they have to share CPUs
+# with whatever else the host does
+LONG = 100_000_000
 
 Answer = Callable[[Exit], "Context | None"]
 
@@ -35,7 +37,7 @@ class Machine:
         if native:
             from jacinth.machine.native.engine import NativeEngine
 
-            self.engine = NativeEngine(self.memory, **{"slice_ns": LONG, **options})  # type: ignore[arg-type]
+            self.engine = NativeEngine(self.memory, **{"slice_ns": 10 * LONG, **options})  # type: ignore[arg-type]
         else:
             self.engine = PortableEngine(self.memory, **{"quantum": QUANTUM, "slice_ns": LONG, **options})  # type: ignore[arg-type]
         self.spaces: list[AddressSpace] = []

@@ -230,14 +230,18 @@ take:
 inside:
 	cmp	edi, KICK_SIGNAL
 	je	kicked
-	cmp	edi, 5 /* SIGTRAP: the trap flag was set when the guest made a call */
+	cmp	edi, 5 /* SIGTRAP: the trap flag was set when the guest made a call, of which this is the first instruction */
 	jne	broken
+	cmp	rax, offset entry_has_slot - stub_image
+	jae	broken
 	and	qword ptr [rbx + EFLAGS], ~0x100
 	mov	dword ptr [r11 + STEPPED], 1
 on:	/* As if nothing had been. */
 	mov	rsi, [rdx + UC_FPSTATE]
 	jmp	restore
 kicked:
+	cmp	rax, offset stub_start - stub_image
+	jae	broken
 	cmp	rax, offset handler_has_slot - stub_image
 	jae	2f
 	cmp	rax, offset after_go - stub_image
