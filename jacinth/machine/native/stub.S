@@ -43,6 +43,13 @@
 #define CLONE_FS 0x200
 #define CLONE_SYSVSEM 0x40000
 
+/* To *target* if rax is the address of *label*, or lies behind it. */
+	.macro	if_from label, target
+	lea	rcx, [rip + \label]
+	cmp	rax, rcx
+	jae	\target
+	.endm
+
 stub_image:
 
 /* Calls from the vDSO come here, at the first byte: rax the number, rcx the address to return to, r11 lost. */
@@ -199,10 +206,13 @@ stub_handler:
 handler_has_slot:
 	lea	rbx, [rdx + UC_REGS]
 	mov	rax, [rbx + RIP]
+	lea	rcx, [rip + stub_image_end]
+	cmp	rax, rcx
+	jae	outside
 	lea	rcx, [rip + stub_image]
-	sub	rax, rcx
-	cmp	rax, offset stub_image_end - stub_image
-	jb	inside
+	cmp	rax, rcx
+	jae	inside
+outside:
 	/* In guest code: its registers go to the slot. */
 	mov	dword ptr [r11 + KIND], KIND_SIGNAL
 take:
@@ -232,26 +242,19 @@ inside:
 	je	kicked
 	cmp	edi, 5 /* SIGTRAP: the trap flag was set when the guest made a call, of which this is the first instruction */
 	jne	broken
-	cmp	rax, offset entry_has_slot - stub_image
-	jae	broken
+	if_from	entry_has_slot, broken
 	and	qword ptr [rbx + EFLAGS], ~0x100
 	mov	dword ptr [r11 + STEPPED], 1
 on:	/* As if nothing had been. */
 	mov	rsi, [rdx + UC_FPSTATE]
 	jmp	restore
 kicked:
-	cmp	rax, offset stub_start - stub_image
-	jae	broken
-	cmp	rax, offset handler_has_slot - stub_image
-	jae	2f
-	cmp	rax, offset after_go - stub_image
-	jae	1f
-	cmp	rax, offset go - stub_image
-	jae	back
-	cmp	rax, offset posted - stub_image
-	jae	waiting
-	cmp	rax, offset entry_has_slot - stub_image
-	jae	2f
+	if_from	stub_start, broken
+	if_from	handler_has_slot, 2f
+	if_from	after_go, 1f
+	if_from	go, back
+	if_from	posted, waiting
+	if_from	entry_has_slot, 2f
 	/* A call that has hardly begun: it will begin again, maybe on another CPU. */
 	lea	rax, [rip + stub_entry]
 	mov	[rbx + RIP], rax
@@ -274,10 +277,10 @@ back:	/* The kernel has let it go, and wants it back: nothing is lost. */
 	jmp	post
 broken: /* A guest has damaged its slot, or jumped here; or the registers that it is to go on with are impossible. */
 	mov	dword ptr [r11 + KIND], KIND_SIGNAL
-	cmp	rax, offset load - stub_image
+	lea	rcx, [rip + load]
+	cmp	rax, rcx
 	jb	take
-	cmp	rax, offset after_go - stub_image
-	jae	take
+	if_from	after_go, take
 	/* Those stay what they are. */
 	mov	[r11 + SIGNAL], edi
 	mov	eax, [rsi + 8]
