@@ -167,6 +167,7 @@ class StreamDispatcher(SoloDispatcher):
         place = transfer.place
         content = self._content.size
         if content < place:
+            self.vmo.check_access(place, len(data))  # nothing becomes zero for a write that is refused
             self.vmo.zero(content, place - content)
         self.vmo.write(place, data)
         self._content.size = max(content, place + len(data))

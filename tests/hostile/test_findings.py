@@ -9,14 +9,17 @@ import pytest
 
 from jacinth.abi import (
     BY_NAME,
+    ZX_CACHE_POLICY_WRITE_COMBINING,
     ZX_CLOCK_ARGS_VERSION_SHIFT,
     ZX_CLOCK_OPT_MAPPABLE,
     ZX_CLOCK_UPDATE_OPTION_RATE_ADJUST_VALID,
     ZX_CLOCK_UPDATE_OPTION_SYNTHETIC_VALUE_VALID,
+    ZX_ERR_BAD_STATE,
     ZX_ERR_INVALID_ARGS,
     ZX_ERR_NOT_SUPPORTED,
     ZX_EXCEPTION_CHANNEL_DEBUGGER,
     ZX_OK,
+    ZX_STREAM_MODE_WRITE,
     ZX_VM_PERM_READ,
     ZX_VM_PERM_WRITE,
     ZX_VMO_RESIZABLE,
@@ -127,3 +130,19 @@ def test_nobody_has_handles_that_no_page_comes_to_tell_of(k: Kernel, zx: HostSys
     assert result == ZX_ERR_INVALID_ARGS
     assert set(k.host.dispatcher.handles.handles) == before
     assert_invariants(k)
+
+
+def test_a_stream_that_refuses_a_write_has_zeroed_nothing_before_it(k: Kernel, zx: HostSys) -> None:
+    """What lay between the content and the write was zero already when the VMO said that it is not cached."""
+    _, vmo = zx.zx_vmo_create(4 * 4096, 0)
+    assert zx.zx_vmo_set_stream_size(vmo, 0) == ZX_OK
+    _, stream = zx.zx_stream_create(ZX_STREAM_MODE_WRITE, vmo, 2 * 4096)
+    status, address = zx.zx_vmar_map(k.host.root_vmar, ZX_VM_PERM_READ | ZX_VM_PERM_WRITE, 0, vmo, 0, 4096)
+    assert status == ZX_OK
+    memory = k.host.dispatcher.shared.aspace
+    memory.write_user(address, b"mine")
+    assert zx.zx_vmar_unmap(k.host.root_vmar, address, 4096) == ZX_OK
+    assert zx.zx_vmo_set_cache_policy(vmo, ZX_CACHE_POLICY_WRITE_COMBINING) == ZX_OK
+    assert zx.zx_stream_writev(stream, 0, [b"data"])[0] == ZX_ERR_BAD_STATE
+    k.host.dispatcher.handles.handles[vmo].object.cache_policy = 0  # it is to be read
+    assert zx.zx_vmo_read(vmo, 0, 4) == (ZX_OK, b"mine")
