@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from jacinth.machine.exit import Exit
 from jacinth.machine.memory import PhysicalMemory
-from jacinth.machine.x86_64 import DebugRegs, FpRegs, GeneralRegs, RegisterBlock
+from jacinth.machine.x86_64 import DebugRegs, FpRegs, GeneralRegs, RegisterBlock, VectorRegs
 
 PAGE_SIZE: Final = 4096
 
@@ -128,6 +128,11 @@ class Context(Protocol):
     def fp(self) -> FpRegs: ...
 
     def set_fp(self, regs: FpRegs) -> None: ...
+
+    def vector(self) -> VectorRegs: ...
+
+    def set_vector(self, regs: VectorRegs) -> None:
+        """What the processor does not have is ignored."""
 
     def debug(self) -> DebugRegs: ...
 

@@ -138,6 +138,15 @@ class FpRegs:
     xmm: list[bytes] = field(default_factory=lambda: [bytes(16)] * 16)
 
 
+@dataclass(slots=True)
+class VectorRegs:
+    """The vector registers, 64 bytes each, and the masks of AVX-512: 0 where the processor has none, or only lower parts."""
+
+    zmm: list[bytes] = field(default_factory=lambda: [bytes(64)] * 32)
+    opmask: list[int] = field(default_factory=lambda: [0] * 8)
+    mxcsr: int = 0x1F80
+
+
 class Dr6:
     """Why there was a debug exception: bits 3 to 0 are the debug registers that were hit."""
 

@@ -19,7 +19,7 @@ from jacinth.abi import (
     zx_x86_64_st_t,
     zx_x86_64_zmm_t,
 )
-from jacinth.machine.x86_64 import DebugRegs, Dr6, Dr7, GeneralRegs, Rflags
+from jacinth.machine.x86_64 import DebugRegs, Dr6, Dr7, GeneralRegs, Rflags, VectorRegs
 
 _GENERAL = tuple(field.name for field in fields(GeneralRegs))
 _USER_TOP = 1 << 47
@@ -90,21 +90,17 @@ def _full(abridged: int) -> int:
 
 
 def _read_vector(context: Any) -> Struct:
-    fp = context.fp()
-    zmm = [zx_x86_64_zmm_t(v=[_word(value, 0), _word(value, 1), 0, 0, 0, 0, 0, 0]) for value in fp.xmm]
-    zmm += [zx_x86_64_zmm_t() for _ in range(16)]
-    return zx_thread_state_vector_regs_t(zmm=zmm, opmask=[0] * 8, mxcsr=fp.mxcsr)
+    regs = context.vector()
+    zmm = [zx_x86_64_zmm_t(v=[_word(value, i) for i in range(8)]) for value in regs.zmm]
+    return zx_thread_state_vector_regs_t(zmm=zmm, opmask=regs.opmask, mxcsr=regs.mxcsr)
 
 
 def _write_vector(context: Any, state: Any) -> None:
     # Bits 31 to 16 are reserved: setting one would fault in the kernel.
     if state.mxcsr >> 16:
         raise ZxError(Status.INVALID_ARGS)
-    fp = context.fp()
-    # There is no AVX: of each register the lower 16 bytes are all.
-    fp.xmm = [_bytes(*value.v[:2]) for value in state.zmm[:16]]
-    fp.mxcsr = state.mxcsr
-    context.set_fp(fp)
+    zmm = [b"".join(word.to_bytes(8, "little") for word in value.v) for value in state.zmm]
+    context.set_vector(VectorRegs(zmm, list(state.opmask), state.mxcsr))
 
 
 def _write_debug(context: Any, state: Any) -> None:

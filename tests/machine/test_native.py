@@ -13,10 +13,12 @@ from jacinth.machine.exit import PREEMPTED, SYSCALL, CpuException, Exit, PageFau
 from jacinth.machine.interface import EXECUTE, PAGE_SIZE, READ, WRITE, Context
 from jacinth.machine.memory import OutOfMemory
 from jacinth.machine.native.selftest import why_not
-from jacinth.machine.x86_64 import GeneralRegs, Rflags, Vector
+from jacinth.machine.x86_64 import GeneralRegs, Rflags, Vector, VectorRegs
 
 if reason := why_not():
     pytest.skip(f"the native engine does not work here: {reason}", allow_module_level=True)
+
+from jacinth.machine.native import _native
 
 
 @pytest.fixture
@@ -115,6 +117,34 @@ def test_the_upper_halves_of_vector_registers_stay_with_their_context(machine: M
         assert machine.memory.read(frame, 0, 64) == bytes([i + 1]) * 64
 
 
+def test_all_of_the_vector_registers_is_read_and_written(machine: Machine) -> None:
+    if not _native.XSAVE_MORE_ZMM:
+        pytest.skip("the CPU has no AVX-512")
+    # vmovdqu64 zmm1, [rdi]; kmovq k1, [rdi]; vmovdqu64 zmm17, zmm1; syscall
+    # vmovdqu64 [rdi], zmm31; kmovq [rdi + 64], k2; syscall
+    context = machine.context(
+        machine.space("62f1fe486f0f c4e1f8900f 62e1fe486fc9 0f05 6261fe487f3f c4e1f8915740 0f05")
+    )
+    frame = machine.frame_at(context.aspace, DATA)
+    content = bytes(range(64))
+    machine.memory.write(frame, 0, content)
+    assert context.vector() == VectorRegs()
+    machine.run(context)
+    expected = VectorRegs()
+    expected.zmm[1] = expected.zmm[17] = content
+    expected.opmask[1] = int.from_bytes(content[:8], "little")
+    assert context.vector() == expected
+    for i in range(32):
+        expected.zmm[i] = bytes([i]) * 64
+    expected.opmask = [i << 56 | 1 for i in range(8)]
+    expected.mxcsr = 0x9FC0
+    context.set_vector(expected)
+    assert context.vector() == expected
+    machine.run(context)
+    assert machine.memory.read(frame, 0, 72) == expected.zmm[31] + expected.opmask[2].to_bytes(8, "little")
+    assert context.vector() == expected
+
+
 def test_protecting_pages_with_holes_between_them(machine: Machine) -> None:
     """Linux protects up to the first hole alone."""
     space = machine.space(
@@ -189,12 +219,15 @@ def test_a_stub_process_that_somebody_kills_is_an_exception(machine: Machine) ->
     assert machine.run(context, steadily(context, lambda _: None))[-1] is SYSCALL  # in another one
 
 
-def test_no_process_left_is_no_memory(monkeypatch: pytest.MonkeyPatch, machine: Machine) -> None:
+@pytest.mark.parametrize("error", [(11, "Resource temporarily unavailable"), ("step 9",)])
+def test_no_process_left_is_no_memory(
+    monkeypatch: pytest.MonkeyPatch, machine: Machine, error: tuple[object, ...]
+) -> None:
     context = machine.context(machine.space("0f05"))
 
     class Refused:
         def __new__(cls, *_: object) -> Refused:
-            raise OSError(11, "Resource temporarily unavailable")
+            raise OSError(*error)
 
     monkeypatch.setattr("jacinth.machine.native._native.Stub", Refused)
     with pytest.raises(OutOfMemory):

@@ -540,6 +540,7 @@ def test_the_vector_registers_that_code_has_are_read(world: World) -> None:
     assert read == data
 
 
+@pytest.mark.portable("guests have the host's processor")
 def test_there_is_no_avx(stopped: Stopped) -> None:
     """What the processor does not have is shown as zero, whatever was written."""
     vector = stopped.vector

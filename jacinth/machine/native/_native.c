@@ -47,6 +47,7 @@ extern __attribute__((visibility("hidden"))) const unsigned char stub_futex_site
 #define PATIENCE_NS 10000000000LL /* so long a kicked CPU, or a servant, may take on however busy a host */
 
 static unsigned xsave_size; /* bytes; a multiple of 8 */
+static unsigned long xsave_components;
 
 static inline unsigned load32(const volatile unsigned char *at) { return __atomic_load_n((const volatile unsigned *)at, __ATOMIC_ACQUIRE); }
 static inline void store32(volatile unsigned char *at, unsigned value) { __atomic_store_n((volatile unsigned *)at, value, __ATOMIC_SEQ_CST); }
@@ -1012,6 +1013,12 @@ static struct PyModuleDef definition = {
 
 #include <cpuid.h>
 
+/* Where in an xsave area a component lies, from 2 on; 0 where the CPU has none. */
+static unsigned component_at(int number) {
+	unsigned eax, ebx, ecx, edx;
+	return xsave_components >> number & 1 && __get_cpuid_count(0xd, number, &eax, &ebx, &ecx, &edx) ? ebx : 0;
+}
+
 /* What the CPU and Linux must have: xsave with an area that fits a slot, and FS and GS bases for user code. */
 static int supported(void) {
 	unsigned eax, ebx, ecx, edx;
@@ -1021,7 +1028,13 @@ static int supported(void) {
 		return 0;
 	if (!__get_cpuid_count(0xd, 0, &eax, &ebx, &ecx, &edx))
 		return 0;
-	xsave_size = (ebx + 7) & ~7u;
+	asm volatile("xgetbv" : "=a"(eax), "=d"(edx) : "c"(0));
+	/* Without the tiles of AMX (17, 18): Linux gives them to processes that ask. */
+	xsave_components = ((unsigned long)edx << 32 | eax) & ~(3ul << 17);
+	xsave_size = 576;
+	for (int number = 2; number < 63; number++)
+		if (component_at(number) && __get_cpuid_count(0xd, number, &eax, &ebx, &ecx, &edx) && ebx + eax > xsave_size)
+			xsave_size = (ebx + eax + 7) & ~7u;
 	return xsave_size <= XSAVE_MAX && getauxval(26 /* AT_HWCAP2 */) & 2 /* FSGSBASE */;
 }
 
@@ -1035,7 +1048,9 @@ PyMODINIT_FUNC PyInit__native(void) {
 		const char *name;
 		long value;
 	} constants[] = {
-		{"SUPPORTED", supported()}, {"XSAVE_SIZE", xsave_size}, {"MAX_CPUS", MAX_CPUS},
+		{"SUPPORTED", supported()}, {"XSAVE_SIZE", xsave_size},
+		{"XSAVE_YMM", component_at(2)}, {"XSAVE_OPMASK", component_at(5)}, {"XSAVE_ZMM", component_at(6)},
+		{"XSAVE_MORE_ZMM", component_at(7)}, {"MAX_CPUS", MAX_CPUS},
 		{"ENTRY", IN_STUB(stub_entry)}, {"STUB", STUB}, {"STUB_END", IN_STUB(stub_image_end)}, {"GUEST_BASE", GUEST_BASE},
 		{"GUEST_END", GUEST_END}, {"FD_MEMORY", FD_MEMORY}, {"FD_MEMORY_READ", FD_MEMORY_READ}, {"MAX_ORDERS", MAX_ORDERS},
 		{"GO_RETURN", GO_RETURN}, {"GO_LOAD", GO_LOAD}, {"GO_SERVE", GO_SERVE}, {"KIND", KIND}, {"KIND_CALL", KIND_CALL}, {"KIND_STEPPED_CALL", KIND_STEPPED_CALL},

@@ -2,6 +2,10 @@
 
 SUPPORTED: int
 XSAVE_SIZE: int
+XSAVE_YMM: int
+XSAVE_OPMASK: int
+XSAVE_ZMM: int
+XSAVE_MORE_ZMM: int
 MAX_CPUS: int
 ENTRY: int
 STUB: int

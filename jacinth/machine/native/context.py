@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Final
 from jacinth.machine.interface import AddressSpace, WayOut, left_open
 from jacinth.machine.native import _native
 from jacinth.machine.native.aspace import PageTable, Space, UnifiedView
-from jacinth.machine.x86_64 import DebugRegs, Dr6, Dr7, FpRegs, GeneralRegs, RegisterBlock, Rflags, x87_tags
+from jacinth.machine.x86_64 import (
+    DebugRegs,
+    Dr6,
+    Dr7,
+    FpRegs,
+    GeneralRegs,
+    RegisterBlock,
+    Rflags,
+    VectorRegs,
+    x87_tags,
+)
 
 if TYPE_CHECKING:
     from jacinth.machine.exit import Exit
@@ -34,7 +44,7 @@ _MXCSR: Final = 24
 _ST: Final = 32
 _XMM: Final = 160
 _XSTATE: Final = 512  # which components the area has; those that it has not are as at power-on
-_X87, _SSE = 1, 2
+_X87, _SSE, _AVX, _OPMASK, _ZMM, _MORE_ZMM = 1, 2, 4, 0x20, 0x40, 0x80
 
 
 def _fresh() -> bytes:
@@ -291,6 +301,38 @@ class NativeContext(_native.Registers):
         if has & _SSE:
             regs.xmm = [bytes(area[_XMM + 16 * i : _XMM + 16 * i + 16]) for i in range(16)]
         return regs
+
+    def vector(self) -> VectorRegs:
+        area, has = self._area, self._area[_XSTATE]
+        fp = self.fp()
+
+        def part(bit: int, place: int, size: int, count: int) -> list[bytes]:
+            if not place or not has & bit:
+                return [bytes(size)] * count
+            return [bytes(area[place + size * i : place + size * (i + 1)]) for i in range(count)]
+
+        ymm = part(_AVX, _native.XSAVE_YMM, 16, 16)
+        high = part(_ZMM, _native.XSAVE_ZMM, 32, 16)
+        zmm = [b"".join(parts) for parts in zip(fp.xmm, ymm, high, strict=True)]
+        zmm += part(_MORE_ZMM, _native.XSAVE_MORE_ZMM, 64, 16)
+        opmask = [int.from_bytes(mask, "little") for mask in part(_OPMASK, _native.XSAVE_OPMASK, 8, 8)]
+        return VectorRegs(zmm, opmask, fp.mxcsr)
+
+    def set_vector(self, regs: VectorRegs) -> None:
+        fp = self.fp()
+        fp.xmm = [value[:16] for value in regs.zmm[:16]]
+        fp.mxcsr = regs.mxcsr
+        self.set_fp(fp)
+        for bit, place, content in (
+            (_AVX, _native.XSAVE_YMM, [value[16:32] for value in regs.zmm[:16]]),
+            (_OPMASK, _native.XSAVE_OPMASK, [mask.to_bytes(8, "little") for mask in regs.opmask]),
+            (_ZMM, _native.XSAVE_ZMM, [value[32:] for value in regs.zmm[:16]]),
+            (_MORE_ZMM, _native.XSAVE_MORE_ZMM, regs.zmm[16:]),
+        ):
+            if place:
+                data = b"".join(content)
+                self._area[place : place + len(data)] = data
+                self._area[_XSTATE] |= bit
 
     def set_fp(self, regs: FpRegs) -> None:
         """Raises ValueError for reserved bits in mxcsr."""

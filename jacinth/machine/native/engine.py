@@ -8,7 +8,6 @@ handler. See docs/native.md.
 
 from __future__ import annotations
 
-import errno
 import os
 import weakref
 from collections.abc import Callable, Sequence
@@ -208,9 +207,8 @@ class NativeEngine:
         try:
             stub = _native.Stub(self.memory.fd, self._memory_read, self._image, self._affinity)
         except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
-                raise OutOfMemory(f"no process for an address space: {error}") from None
-            raise MachineError(f"no process for an address space: {error}") from None
+            # There was one when the engine was chosen: now the host has no more.
+            raise OutOfMemory(f"no process for an address space: {error}") from None
         slots = [Slot(view.space, stub, place) for place in range(self.cpus)]
         self.views[view] = None
         view.slots, view.stub = slots, stub  # at last: a signal handler may raise before

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Final
 from jacinth.machine.interface import AddressSpace, WayOut, left_open
 from jacinth.machine.portable import cpu as layout
 from jacinth.machine.portable.paging import PageTable, Space, UnifiedView
-from jacinth.machine.x86_64 import DebugRegs, Dr6, Dr7, FpRegs, GeneralRegs, RegisterBlock, Rflags, x87_tag
+from jacinth.machine.x86_64 import (
+    DebugRegs,
+    Dr6,
+    Dr7,
+    FpRegs,
+    GeneralRegs,
+    RegisterBlock,
+    Rflags,
+    VectorRegs,
+    x87_tag,
+)
 
 if TYPE_CHECKING:
     from jacinth.machine.portable.engine import PortableEngine
@@ -284,6 +294,17 @@ class PortableContext:
             place = xmm + i * layout.XMM_STRIDE
             window[place : place + 16] = regs.xmm[i]
         self._engine.set_fp_control(self, regs.fcw & 0xFFFF | 0x40, regs.mxcsr)
+
+    def vector(self) -> VectorRegs:
+        """There is no AVX."""
+        fp = self.fp()
+        return VectorRegs([value.ljust(64, b"\0") for value in fp.xmm] + [bytes(64)] * 16, mxcsr=fp.mxcsr)
+
+    def set_vector(self, regs: VectorRegs) -> None:
+        fp = self.fp()
+        fp.xmm = [value[:16] for value in regs.zmm[:16]]
+        fp.mxcsr = regs.mxcsr
+        self.set_fp(fp)
 
     def debug(self) -> DebugRegs:
         return DebugRegs(list(self._debug.dr), self._debug.dr6, self._debug.dr7)
