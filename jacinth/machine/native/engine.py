@@ -87,11 +87,11 @@ class NativeEngine:
         self._slice = slice_ns
         # A place is a thread of every process, on one of the host's CPUs; our CPUs change between them. The kernel keeps away
         # from the first one, while guests run: both would spin, and wait for each other. Machines side by side begin elsewhere.
-        self._host_cpus = sorted(os.sched_getaffinity(0))
-        first = os.getpid() % len(self._host_cpus)
-        order = self._host_cpus[first:] + self._host_cpus[:first]
-        self._kernel_cpus = order[1:]
-        self._spare = len(self._kernel_cpus)
+        host_cpus = sorted(os.sched_getaffinity(0))
+        first = os.getpid() % len(host_cpus)
+        order = host_cpus[first:] + host_cpus[:first]
+        self._not_for_kernel = order[0]
+        self._spare = len(order) - 1
         self._affinity = tuple(1 << order[place % len(order)] for place in range(cpus))
         self._memory_read = os.open(f"/proc/self/fd/{memory.fd}", os.O_RDONLY | os.O_CLOEXEC)
         self._image = _native.make_image()
@@ -135,8 +135,9 @@ class NativeEngine:
 
     def wait(self, trap: Trap, timeout: int | None = None) -> None:
         self._trap = cast(_Trap, trap)  # every context is one of ours
-        if self._kernel_cpus:
-            os.sched_setaffinity(0, self._kernel_cpus)
+        host_cpus = os.sched_getaffinity(0)
+        if len(host_cpus) > 1:
+            os.sched_setaffinity(0, host_cpus - {self._not_for_kernel})
         now = monotonic_ns()
         end = None if timeout is None else now + timeout
         if not self._running():
@@ -148,8 +149,8 @@ class NativeEngine:
             raise
         finally:
             self._trap = _no_trap
-            if self._kernel_cpus:
-                os.sched_setaffinity(0, self._host_cpus)
+            if len(host_cpus) > 1:
+                os.sched_setaffinity(0, host_cpus)
 
     def recall(self) -> None:
         self._started.clear()
