@@ -29,6 +29,8 @@ fuzz: $(READY)
 # The C parts under AddressSanitizer and UndefinedBehaviorSanitizer, where the compiler has them. Then they are built as before.
 CHECKS := address,undefined
 sanitize: $(READY)
+	@$(CC) -fsanitize=$(CHECKS) -xc -shared -o /dev/null /dev/null 2>/dev/null || \
+		{ echo "the compiler $(CC) has no -fsanitize=$(CHECKS)" >&2; exit 1; }
 	CFLAGS="-g -fno-omit-frame-pointer -fsanitize=$(CHECKS) -fno-sanitize-recover=undefined" \
 		$(BIN)/python setup.py -q build_ext --inplace --force
 	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \

@@ -112,11 +112,16 @@ class Arena:
 
 
 def children() -> set[int]:
-    return {
-        int(child)
-        for task in Path("/proc/self/task").iterdir()
-        for child in (task / "children").read_text().split()
-    }
+    """Processes that this one has made."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = stat.read_text().rsplit(")", 1)[1].split()[1]
+        except OSError:
+            continue  # it has just ended
+        if int(parent) == os.getpid():
+            found.add(int(stat.parent.name))
+    return found
 
 
 CHILDREN = children()  # of the test run itself
@@ -500,6 +505,51 @@ def test_memory_is_taken_away_from_a_guest_that_pretends_to_wait(
         assert machine.memory.read(frame, 0, 64) == b"n" * 64
         hostile.space.unmap(place, 1)
         machine.memory.free(frame)
+
+
+@pytest.mark.parametrize("how", ["unmap", "protect", "map"])
+def test_memory_is_taken_away_from_a_guest_that_runs_on_another_cpu(
+    arena: Callable[..., Arena], how: str
+) -> None:
+    hostile = arena(2, "48ffc3 48891f ebf8")  # again: inc rbx; mov [rdi], rbx; jmp again
+    machine, victim = hostile.machine, hostile.victim
+    place = DATA + 0x2000
+    frame, spare = machine.frame(), machine.frame()
+    hostile.space.map(place, [frame], READ | WRITE)
+    hostile.attacker.set_general(fill(0, rip=CODE, rdi=place))
+    taken = False
+    faults: list[Exit] = []
+
+    def trap(cpu: int, exit_: Exit) -> Context | None:
+        nonlocal taken
+        if cpu == 1:
+            if isinstance(exit_, PageFault) and taken:
+                faults.append(exit_)
+                return None
+            return hostile.attacker
+        if exit_ is not SYSCALL or not any(machine.memory.read(frame, 0, 8)):
+            return victim
+        if not taken:
+            taken = True
+            if how == "unmap":
+                hostile.space.unmap(place, 1)
+            elif how == "protect":
+                hostile.space.protect(place, 1, READ)
+            else:
+                hostile.space.map(place, [spare], READ | WRITE)
+            machine.memory.write(frame, 0, b"n" * 64)
+        time.sleep(0.01)
+        assert machine.memory.read(frame, 0, 64) == b"n" * 64
+        return None if how == "map" else victim
+
+    machine.engine.start(0, victim)
+    machine.engine.start(1, hostile.attacker)
+    machine.engine.wait(trap)
+    machine.engine.recall()
+    assert taken and (how == "map" or faults)
+    assert machine.memory.read(frame, 0, 64) == b"n" * 64
+    # It has counted meanwhile; where its call was undone it makes it once more.
+    hostile.rounds = hostile.victim.general().rbx - (CODE < hostile.victim.pc < CODE + 18)
 
 
 @pytest.mark.parametrize(
