@@ -16,6 +16,9 @@ EngineName = Literal["auto", "native", "portable"]
 # The native engine has as many CPUs as the host but for one, on which the kernel is; no more than this unless it is asked for
 # them: every address space has a thread of the host for each.
 _MOST_CPUS: Final = 8
+# With virtual time, how long a turn is on the native engine, in ns of the host. A virtual millisecond passes with each: they are
+# longer than usual, so that a busy host makes none pass where a program hardly runs.
+_VIRTUAL_SLICE: Final = 20_000_000
 
 
 class NoEngine(ValueError):
@@ -52,8 +55,9 @@ def make_machine(
             )
         if not 1 <= cpus <= _native.MAX_CPUS:
             raise NoEngine(f"{cpus} CPUs: the native engine has 1 to {_native.MAX_CPUS}")
-        time = VirtualClock() if virtual_time else TscClock(_native.tsc, _native.tsc_mult())
-        return NativeEngine(memory, cpus=cpus), time
+        if virtual_time:
+            return NativeEngine(memory, cpus=cpus, slice_ns=_VIRTUAL_SLICE), VirtualClock()
+        return NativeEngine(memory, cpus=cpus), TscClock(_native.tsc, _native.tsc_mult())
     if name == "native":
         raise NoEngine(f"no native engine: {fault}")
     if cpus not in (None, 1):

@@ -31,7 +31,6 @@ from jacinth.abi import (
     ZX_THREAD_RUNNING,
     ZX_THREAD_SUSPENDED,
     ZX_THREAD_TERMINATED,
-    ZX_VM_PERM_EXECUTE,
     ZX_VM_PERM_READ,
     ZX_VM_PERM_WRITE,
     ZX_VMO_ZERO_CHILDREN,
@@ -56,7 +55,6 @@ from jacinth.kernel.vm.vmar import VmAddressRegion, VmMapping
 from jacinth.kernel.vm.vmo import PAGE_MASK, PAGE_SHIFT, PageList, VmObjectDispatcher
 from jacinth.kernel.wait import SignalWaiter, Waiter
 from jacinth.machine.interface import WRITE
-from jacinth.machine.portable.paging import PageTable
 
 if TYPE_CHECKING:
     from jacinth.api.kernel import Kernel as BootedKernel
@@ -604,17 +602,13 @@ def _aspace(check: Invariants, aspace: VmAspace) -> None:
     for tlb, needed in ((aspace._read_tlb, ZX_VM_PERM_READ), (aspace._write_tlb, ZX_VM_PERM_WRITE)):
         for page, place in tlb.items():
             _shown(check, aspace, page, place >> PAGE_SHIFT, needed)
-    # What the native engine shows, only the host's Linux knows.
-    leaves = aspace.machine.leaves if isinstance(aspace.machine, PageTable) else {}
-    for key, leaf in leaves.items():
-        for index, entry in enumerate(leaf.tolist()):
-            if entry:
-                needed = ZX_VM_PERM_READ if entry & 1 else 0
-                if entry & 1 << 10:
-                    needed |= ZX_VM_PERM_WRITE
-                if entry & 1 << 11:
-                    needed |= ZX_VM_PERM_EXECUTE
-                _shown(check, aspace, key << 9 | index, (entry & 0xF_FFFF_FFFF_F000) >> PAGE_SHIFT, needed)
+    for page, frame, access in aspace.machine.shown():
+        _shown(check, aspace, page, frame, access)
+    for view in getattr(aspace.machine, "views", ()):  # of the native engine: what Linux has mapped
+        for page in view.stale():
+            check.fault(
+                f"page {page << PAGE_SHIFT:#x} of the aspace at {aspace.base:#x} is mapped as it was before"
+            )
     for left, right in itertools.pairwise(mappings):
         if left.base + left.size > right.base:
             check.fault(f"mappings at {left.base:#x} and {right.base:#x} overlap")

@@ -424,9 +424,7 @@ def run(kind: str, seed: int, count: int = PER_EPISODE, engine: EngineName = "au
     ground = Ground(seed, engine)
     image = ground.kernel.vdso.image.image
     sites = [
-        (number, site)
-        for number, site in ground.kernel.syscall_sites.items()
-        if not SYSCALLS[number].noreturn
+        (number, site) for number, site in ground.kernel.vdso.entries.items() if not SYSCALLS[number].noreturn
     ]
     seen: Counter[tuple[str, int | str]] = Counter()
     programs: list[Program] = []

@@ -195,8 +195,8 @@ class Kernel:
         if self.turns is None:
             self.turns = Turns(None if self.seed is None else self.random)
 
-    def _pick(self, now: int) -> ThreadDispatcher | None:
-        """The next thread to run. It is *now*.
+    def _pick(self, cpu: int, now: int) -> ThreadDispatcher | None:
+        """The next thread to run on the CPU. It is *now*.
 
         Time passes while there is none, unless another CPU runs: None then, and where it is the host's turn.
         """
@@ -231,7 +231,7 @@ class Kernel:
             if self._several and self._anybody_runs():
                 return None
             for probe in self.probes:
-                probe.on_idle()
+                probe.on_switch(cpu, None, now, None)
             deadline = timers.next_deadline()
             wanted = self._wanted_inputs()
             # Virtual time passes only where no input is there, and waits for none where a deadline comes first.
@@ -272,6 +272,7 @@ class Kernel:
     def _next(self, cpu: int) -> Context | None:
         """Bring threads forward until one needs the CPU; None when none does, or it is the host's turn."""
         thread = self.current
+        self._cpu = cpu
         while True:
             if thread is not None:
                 context = self._advance(thread)
@@ -284,20 +285,32 @@ class Kernel:
                 now = self.clock.now()
             self.current = self._running[cpu] = None  # what timers and inputs do now is nobody's doing
             left, left_at = thread, now
-            thread = self.current = self._pick(now)
+            thread = self.current = self._pick(cpu, now)
             if self.probes:
-                self._tell_switch(left, left_at, thread)
+                self._tell_switch(cpu, left, left_at, thread)
             if thread is None:
                 return None
 
     def _tell_switch(
-        self, left: ThreadDispatcher | None, left_at: int, thread: ThreadDispatcher | None
+        self, cpu: int, left: ThreadDispatcher | None, left_at: int, thread: ThreadDispatcher | None
     ) -> None:
-        """None is the host."""
-        host = self._host
-        assert host is not None  # it is its loop
+        """The CPU goes from *left* to *thread*; where that is None it is idle, but for the host's turn on the first one."""
+        if thread is None and self._host_turn and cpu == 0:
+            thread = self._host
         for probe in self.probes:
-            probe.on_switch(left or host, left_at, thread or host)
+            probe.on_switch(cpu, left, left_at, thread)
+
+    @property
+    def cpu(self) -> int:
+        """The CPU for which kernel code runs now."""
+        current = self.current
+        if current is self.host_thread:
+            return 0
+        return self._running.index(current) if current is not None and current in self._running else self._cpu
+
+    def on_cpu(self, cpu: int) -> ThreadDispatcher | None:
+        """Who has a CPU now."""
+        return self.current if cpu == self.cpu else self._running[cpu]
 
     def _anybody_runs(self) -> bool:
         return any(thread is not None for thread in self._running)
@@ -323,6 +336,7 @@ class Kernel:
         thread.runtime += self.turn_so_far(thread)
         self._running[cpu] = None
         self._put_back(thread)
+        self._tell_switch(cpu, thread, self.clock.now(), None)
         return None
 
     def _put_back(self, thread: ThreadDispatcher) -> None:
@@ -340,6 +354,7 @@ class Kernel:
             self._running[cpu] = None
             thread.runtime += self.turn_so_far(thread)
             thread.preempted()
+            self._tell_switch(cpu, thread, self.clock.now(), None)
             self.make_ready(thread)
 
     def turn_so_far(self, thread: ThreadDispatcher) -> int:
@@ -358,6 +373,7 @@ class Kernel:
             return _POLL_NS if limit is None else min(limit, _POLL_NS)
         return limit
 
+    _cpu: int = 0  # for which a thread was brought forward last
     _host_turn: bool = False
     _next_poll: int = 0
 
@@ -537,6 +553,8 @@ class Kernel:
                     thread.preempted()
                     self._put_back(thread)
                 self._running[cpu] = None
+                for probe in self.probes:
+                    probe.on_switch(cpu, thread, self.clock.now(), None if cpu else host)
             if interrupted is not None:
                 self._put_back(interrupted)
             self.current = host

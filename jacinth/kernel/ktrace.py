@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 BUFFER_SIZE: Final = 32 << 20  # bytes, as a kernel has that nobody told another size
 _TICKS_PER_SECOND: Final = 1_000_000_000
-_CPU: Final = 0  # there is one
 _KERNEL_TXID: Final = 1 << 31  # set in transaction ids of the kernel's making
 _FIDL_HEADER: Final = (
     16  # bytes of what a message begins with: a transaction id, and from the eighth on what it asks for
@@ -101,10 +100,11 @@ class KTrace(KernelProbe):
         self.started = False  # ever
         self._writing = False
         self._buffer = bytearray()
-        self._cpu_koid = 0
-        self._idle_koid = 0
-        self._running: ThreadDispatcher | None = None  # who had the CPU last
-        self._idle = False
+        # By CPU: its koid in the trace, and that of its idle thread; who had it last, and whether it is idle since then.
+        self._cpu_koids: list[int] = []
+        self._idle_koids: list[int] = []
+        self._running: list[ThreadDispatcher | None] = []
+        self._idle: list[bool] = []
         self._flows: dict[int, int] = {}  # of messages that are queued, by identity
         self._last_flow = 0
         self._dropped = 0  # records
@@ -132,11 +132,13 @@ class KTrace(KernelProbe):
         """
         if not self.started:
             self.started = True
-            self._cpu_koid = self._kernel.new_koid()
-            self._idle_koid = self._kernel.new_koid()
+            for _ in range(self._kernel.engine.cpus):
+                self._cpu_koids.append(self._kernel.new_koid())
+                self._idle_koids.append(self._kernel.new_koid())
         if not self._writing:
             self._writing = True
-            self._running, self._idle = self._kernel.current, False
+            self._running = [self._kernel.on_cpu(cpu) for cpu in range(self._kernel.engine.cpus)]
+            self._idle = [thread is None for thread in self._running]
             self._report()
             self._kernel.add_probe(self)
         if categories & KTRACE_GRP_SYSCALL:
@@ -164,7 +166,7 @@ class KTrace(KernelProbe):
             self._writing = False
             self._kernel.remove_probe(self)
             self._flows.clear()
-            self._running = None
+            self._running = []
 
     def records(self) -> bytes:
         """All that is in the buffer."""
@@ -208,7 +210,7 @@ class KTrace(KernelProbe):
             _INDEX["drop_stats"],
             self._first_dropped,
             0,
-            self._cpu_koid,
+            self._cpu_koids[0],
             fxt.argument(ArgumentType.UINT32, _INDEX["num_records"], self._dropped),
             fxt.argument(ArgumentType.UINT32, _INDEX["num_bytes"], self._dropped_bytes),
             content=self._last_dropped,
@@ -222,9 +224,10 @@ class KTrace(KernelProbe):
         write(fxt.initialization(_TICKS_PER_SECOND))
         for text, index in _INDEX.items():
             write(fxt.string(index, text.encode()))
-        for koid, name in ((self._cpu_koid, b"cpu-0"), (self._idle_koid, b"idle 0")):
-            nobody = fxt.argument(ArgumentType.KOID, _INDEX["process"], 0)
-            write(fxt.kernel_object(koid, ZX_OBJ_TYPE_THREAD, name, nobody))
+        nobody = fxt.argument(ArgumentType.KOID, _INDEX["process"], 0)
+        for cpu, (koid, idle) in enumerate(zip(self._cpu_koids, self._idle_koids, strict=True)):
+            write(fxt.kernel_object(koid, ZX_OBJ_TYPE_THREAD, b"cpu-%d" % cpu, nobody))
+            write(fxt.kernel_object(idle, ZX_OBJ_TYPE_THREAD, b"idle %d" % cpu, nobody))
         host = self._kernel.host_thread
         if host is not None:
             self._report_process(host.process)
@@ -260,31 +263,34 @@ class KTrace(KernelProbe):
         waker = self._kernel.current
         if waker is not None:
             arguments.append(fxt.argument(ArgumentType.KOID, _INDEX["waker"], waker.koid))
-        self._write(fxt.thread_wakeup(_CPU, self._kernel.clock.now(), thread.koid, *arguments))
+        self._write(fxt.thread_wakeup(self._kernel.cpu, self._kernel.clock.now(), thread.koid, *arguments))
 
-    def on_idle(self) -> None:
-        if not self._idle:
-            self._switch(self._idle_koid, _IDLE_WEIGHT)
-            self._idle = True
-
-    def on_switch(self, left: ThreadDispatcher, left_at: int, thread: ThreadDispatcher) -> None:
-        if self._idle or thread is not self._running:
-            self._switch(thread.koid, thread.weight)
-        self._running, self._idle = thread, False
-
-    def _switch(self, koid: int, weight: int) -> None:
-        """The thread with that koid and weight has the CPU from now on."""
-        left = self._running
-        if not self.categories & KTRACE_GRP_SCHEDULER or left is None:
+    def on_switch(
+        self, cpu: int, left: ThreadDispatcher | None, left_at: int, thread: ThreadDispatcher | None
+    ) -> None:
+        if thread is None:
+            if not self._idle[cpu]:
+                self._switch(cpu, self._idle_koids[cpu], _IDLE_WEIGHT)
+                self._idle[cpu] = True
             return
-        outgoing, state, weighed = left.koid, _state(left), left.weight
-        if self._idle:  # to be had at any time
-            outgoing, state, weighed = self._idle_koid, ZX_THREAD_STATE_NEW, _IDLE_WEIGHT
+        if self._idle[cpu] or thread is not self._running[cpu]:
+            self._switch(cpu, thread.koid, thread.weight)
+        self._running[cpu], self._idle[cpu] = thread, False
+
+    def _switch(self, cpu: int, koid: int, weight: int) -> None:
+        """The thread with that koid and weight has the CPU from now on."""
+        if not self.categories & KTRACE_GRP_SCHEDULER:
+            return
+        left = self._running[cpu]
+        if self._idle[cpu] or left is None:  # to be had at any time
+            outgoing, state, weighed = self._idle_koids[cpu], ZX_THREAD_STATE_NEW, _IDLE_WEIGHT
+        else:
+            outgoing, state, weighed = left.koid, _state(left), left.weight
         weights = (
             fxt.argument(ArgumentType.INT32, _INDEX["outgoing_weight"], weighed),
             fxt.argument(ArgumentType.INT32, _INDEX["incoming_weight"], weight),
         )
-        self._write(fxt.context_switch(_CPU, self._kernel.clock.now(), state, outgoing, koid, *weights))
+        self._write(fxt.context_switch(cpu, self._kernel.clock.now(), state, outgoing, koid, *weights))
 
     # System calls
 
@@ -305,7 +311,9 @@ class KTrace(KernelProbe):
         *arguments: bytes,
         content: int | None = None,
     ) -> None:
-        process, koid = (0, self._idle_koid) if thread is None else (thread.process.koid, thread.koid)
+        process, koid = (
+            (0, self._idle_koids[self._kernel.cpu]) if thread is None else (thread.process.koid, thread.koid)
+        )
         now = self._kernel.clock.now()
         self._write(fxt.event(type_, category, name, now, process, koid, *arguments, content=content))
 

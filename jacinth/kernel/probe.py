@@ -38,11 +38,13 @@ class KernelProbe:
     def on_wake(self, thread: ThreadDispatcher) -> None:
         """*thread*, which was not on the CPU, can run."""
 
-    def on_idle(self) -> None:
-        """Nobody can run: time is about to pass."""
+    def on_switch(
+        self, cpu: int, left: ThreadDispatcher | None, left_at: int, thread: ThreadDispatcher | None
+    ) -> None:
+        """It is *thread*'s turn on a CPU, or nobody's; that of *left*, if any, was over at *left_at* ns. They may be the same.
 
-    def on_switch(self, left: ThreadDispatcher, left_at: int, thread: ThreadDispatcher) -> None:
-        """It is *thread*'s turn; that of *left* was over at *left_at* ns. They may be the same."""
+        The host, at whose turn all CPUs stop, has its turns on the first one.
+        """
 
     def on_call(self, thread: ThreadDispatcher, name: str) -> None:
         """*thread* makes the system call *name*."""

@@ -86,8 +86,10 @@ class SamplerDispatcher(SoloDispatcher, KernelProbe):
         """Take the first *size* bytes out of the buffer: somebody has read them."""
         del self._buffer[:size]
 
-    def on_switch(self, left: ThreadDispatcher, left_at: int, thread: ThreadDispatcher) -> None:
-        if left_at < self._due:
+    def on_switch(
+        self, cpu: int, left: ThreadDispatcher | None, left_at: int, thread: ThreadDispatcher | None
+    ) -> None:
+        if left is None or left_at < self._due:
             return
         self._due = left_at + self.period
         addresses = _backtrace(left)

@@ -6,7 +6,7 @@ any mapping may be dropped at any moment, since the next access comes back as a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 from jacinth.machine.exit import Exit
@@ -35,6 +35,9 @@ class AddressSpace(Protocol):
 
     def unmap(self, address: int, pages: int) -> None:
         """Forget those of the *pages* that are mapped."""
+
+    def shown(self) -> Iterator[tuple[int, int, int]]:
+        """Page number, frame and access of each page that is mapped: for those who look whether it is right."""
 
     def close(self) -> None:
         """Give everything back. The aspace is on no CPU and in no unified aspace any more."""

@@ -45,7 +45,8 @@ def vdso_image(syscall: bytes = SYSCALL) -> VdsoImage:
 
 
 class VdsoVmo:
-    """The one vDSO of a kernel. *handle* is the host's; *image* says what lies where.
+    """The one vDSO of a kernel. *handle* is the host's; *image* says what lies where; *entries* is, by the number of a
+    call, where the code begins that makes it, in bytes from the base.
 
     Programs read the time without entering the kernel: a virtual clock writes it into the time page whenever it moves.
     """
@@ -74,6 +75,8 @@ class VdsoVmo:
         self._word = kernel.memory.view[start : start + 8].cast("q")
         kernel.on_tick = self._set_time
         kernel.syscall_sites = {number: pc - SYSCALL_SIZE for number, pc in image.syscall_pcs.items()}
+        size = len(kernel.engine.syscall_code)
+        self.entries = {number: pc - size for number, pc in image.syscall_pcs.items()}
 
     def _set_time(self, now: int) -> None:
         self._word[0] = now

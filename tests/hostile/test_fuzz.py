@@ -442,7 +442,7 @@ def test_machine_code_that_makes_any_calls(quick: Kernel, seed: int) -> None:
         state = quick.random.getstate()
         probe = Guest(quick, bytes(8 * PAGE))
         pointers = [probe.stack, probe.stack + PAGE, probe.code, probe.vdso, 0, probe.stack + 4 * PAGE - 4]
-        code = calling(rng, probe.vdso, dict(quick.syscall_sites), pointers).ljust(8 * PAGE, b"\xcc")
+        code = calling(rng, probe.vdso, quick.vdso.entries, pointers).ljust(8 * PAGE, b"\xcc")
         probe.run()
         quick.random.setstate(state)
         with limit(10, f"program {number}"):
@@ -519,7 +519,7 @@ def test_a_syscall_outside_the_vdso_ends_the_process(quick: Kernel) -> None:
 def test_a_syscall_with_another_calls_number_ends_the_process(quick: Kernel) -> None:
     reports: list[Any] = []
     quick.observers.append(_Reports(reports))
-    target = quick.syscall_sites[BY_NAME["zx_event_create"].number]
+    target = quick.vdso.entries[BY_NAME["zx_event_create"].number]
     other = BY_NAME["zx_port_create"].number
     # rsi is the vDSO's base: lea rsi, [rsi + target]; mov eax, other; jmp rsi
     code = (

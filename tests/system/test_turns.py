@@ -39,8 +39,10 @@ class Turns(KernelProbe):
         self._host = k.host.thread
         k.probes.append(self)
 
-    def on_switch(self, left: ThreadDispatcher, left_at: int, thread: ThreadDispatcher) -> None:
-        if thread is not self._host:
+    def on_switch(
+        self, cpu: int, left: ThreadDispatcher | None, left_at: int, thread: ThreadDispatcher | None
+    ) -> None:
+        if thread not in (None, self._host):
             self.names.append(thread.name.decode())
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from jacinth.machine.interface import PAGE_SIZE, READ, UNIFIED_SPLIT, WRITE
@@ -68,6 +68,10 @@ class View:
 
     def table(self, page: int) -> PageTable:
         return self.parts[-1 if page >= _SPLIT_PAGE else 0]
+
+    def stale(self) -> list[int]:
+        """Pages that are mapped otherwise than the tables say: there must be none."""
+        return [page for page, entry in self.present.items() if entry != self.entry(page)]
 
     def entry(self, page: int) -> int:
         """What the tables say of a page: frame and access; 0 for nothing."""
@@ -259,6 +263,9 @@ class PageTable:
             if view.present:
                 view.forget(first, pages)
 
+    def shown(self) -> Iterator[tuple[int, int, int]]:
+        return ((page, entry >> 3, entry & 7) for page, entry in self.entries.items())
+
     def close(self) -> None:
         if len(self.views) > 1:
             raise ValueError("the address space is part of a unified one")
@@ -281,6 +288,9 @@ class UnifiedView:
         raise TypeError("a view of two address spaces has nothing of its own")
 
     def unmap(self, address: int, pages: int) -> None:
+        raise TypeError("a view of two address spaces has nothing of its own")
+
+    def shown(self) -> Iterator[tuple[int, int, int]]:
         raise TypeError("a view of two address spaces has nothing of its own")
 
     def close(self) -> None:

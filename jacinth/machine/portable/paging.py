@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import mmap
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from jacinth.machine.interface import UNIFIED_SPLIT
@@ -257,6 +257,16 @@ class PageTable:
             self._memory.free_table(self._top.frame)
             self.cr3 = 0
 
+    def shown(self) -> Iterator[tuple[int, int, int]]:
+        """See interface.AddressSpace; the access is the one that was asked for."""
+        for key, leaf in self.leaves.items():
+            for index, entry in enumerate(leaf.tolist()):
+                if entry:
+                    access = READ if entry & PRESENT else 0
+                    access |= WRITE if entry & _ASKED_WRITE else 0
+                    access |= EXECUTE if entry & _ASKED_EXECUTE else 0
+                    yield key << 9 | index, (entry & FRAME) >> 12, access
+
     def translate(self, address: int) -> int | None:
         """The frame that is mapped at *address*, if any."""
         leaf = self.leaves.get(address >> 21)
@@ -404,6 +414,9 @@ class UnifiedView:
             )
             if count
         ]
+
+    def shown(self) -> Iterator[tuple[int, int, int]]:
+        raise TypeError("a view of two address spaces has nothing of its own")
 
     def map(self, address: int, frames: Sequence[int], access: int) -> None:
         """See interface.AddressSpace; the mapping is made in the part that the address belongs to."""
