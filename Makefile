@@ -5,17 +5,25 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench fuzz sanitize clean
+.PHONY: demo test test-native lint bench fuzz sanitize clean
 
 demo: $(READY)
 	$(BIN)/python -m jacinth.tools.demo
 
+# What concerns memory, threads, exceptions and calls of machine code is tested on both engines. Where the native one does not work
+# these tests run on the portable one twice.
+ON_BOTH := tests/exceptions tests/guest tests/pager tests/restricted tests/seeds tests/tasks
 test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -n 2
+	JACINTH_ENGINE=native $(BIN)/python -m pytest -q -n 2 $(ON_BOTH)
+
+# Everything on the native engine, but for what only the portable one can do.
+test-native: $(READY)
+	JACINTH_ENGINE=native $(BIN)/python -m pytest -q -n 2
 
 bench: $(READY)
 	$(BIN)/python -m compileall -q jacinth

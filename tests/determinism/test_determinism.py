@@ -26,6 +26,7 @@ PROGRAMS = {
     },
 }
 
+pytestmark = pytest.mark.portable("turns end by the host's time on it, so that no run repeats exactly")
 needs_compiler = pytest.mark.skipif(bool(NO_COMPILER), reason=NO_COMPILER)
 
 

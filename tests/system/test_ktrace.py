@@ -331,6 +331,7 @@ def bodies(k: Kernel) -> Bodies:
 # The buffer
 
 
+@pytest.mark.portable("every return from restricted mode is a trap on it")
 def test_without_a_trace_nobody_is_told_of_anything(k: Kernel) -> None:
     assert k.probes == []
     assert k.engine.takes_ways_out  # so that it may come back from restricted mode without the kernel
