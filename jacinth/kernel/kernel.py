@@ -124,6 +124,7 @@ class Kernel:
         self.current: ThreadDispatcher | None = None
         self._running: list[ThreadDispatcher | None] = [None] * engine.cpus
         self._several = engine.cpus > 1
+        self._between: ThreadDispatcher | None = None  # who will go on when others have been given CPUs
         self.observers: list[KernelObserver] = []
         self.probes: list[
             KernelProbe
@@ -313,31 +314,18 @@ class Kernel:
         return self.current if cpu == self.cpu else self._running[cpu]
 
     def _anybody_runs(self) -> bool:
-        return any(thread is not None for thread in self._running)
+        return self._between is not None or any(thread is not None for thread in self._running)
 
-    def _fill(self) -> None:
-        """Give every idle CPU a thread, as long as there are any."""
+    def _fill(self, but: int = -1) -> None:
+        """Give every idle CPU (*but* one) a thread, as long as there are any."""
         for cpu, thread in enumerate(self._running):
-            if thread is None and not self._host_turn:
+            if thread is None and cpu != but and not self._host_turn:
                 self.current = None
                 context = self._next(cpu)
                 if context is None:
                     break
                 self.engine.start(cpu, context)
         self.current = None
-
-    def _spread(self, cpu: int, context: Context) -> Context | None:
-        """Let ready threads run on idle CPUs. Answers what the CPU goes on with: *context*, unless it is the host's turn."""
-        thread = self._running[cpu]
-        self._fill()
-        if not self._host_turn:
-            return context
-        assert thread is not None
-        thread.runtime += self.turn_so_far(thread)
-        self._running[cpu] = None
-        self._put_back(thread)
-        self._tell_switch(cpu, thread, self.clock.now(), None)
-        return None
 
     def _put_back(self, thread: ThreadDispatcher) -> None:
         """*thread* goes on before all others, if it can."""
@@ -346,13 +334,17 @@ class Kernel:
             thread.queued_at = self.clock.now()
             self.ready.appendleft(thread)
 
+    def _end_turn(self, cpu: int, thread: ThreadDispatcher) -> None:
+        """*thread* has the CPU no more."""
+        self._running[cpu] = None
+        thread.runtime += self.clock.now() - thread.picked_at
+
     def halt(self, thread: ThreadDispatcher) -> None:
         """Take *thread* off another CPU, if it runs there: it is as after a preemption then."""
         if self._several and thread is not self.current and thread in self._running:
             cpu = self._running.index(thread)
             self.engine.stop(cpu)
-            self._running[cpu] = None
-            thread.runtime += self.turn_so_far(thread)
+            self._end_turn(cpu, thread)
             thread.preempted()
             self._tell_switch(cpu, thread, self.clock.now(), None)
             self.make_ready(thread)
@@ -520,9 +512,25 @@ class Kernel:
     def _trap_and_spread(self, cpu: int, exit_: Exit) -> Context | None:
         """The same with several CPUs: whoever has become ready runs on those that are idle."""
         context = self._trap(cpu, exit_)
-        if context is not None and self.ready and None in self._running:
-            return self._spread(cpu, context)
-        return context
+        thread = self._running[cpu]
+        if context is None or thread is None or not self.ready or None not in self._running:
+            return context
+        # The others may be Python, which suspends this thread or kills it: let it be between two turns meanwhile.
+        self._running[cpu], self._between = None, thread
+        try:
+            self._fill(but=cpu)
+        finally:
+            self._between = None
+        # Or they have stopped it and let it go on: then it waits for its turn, or has had it already, on another CPU.
+        stays = thread.state is ThreadState.RUNNING and not thread.queued and thread not in self._running
+        if self._host_turn:
+            if stays:
+                self._end_turn(cpu, thread)
+                self._put_back(thread)
+                self._tell_switch(cpu, thread, self.clock.now(), None)
+            return None
+        self.current = thread if stays else None
+        return self._next(cpu)
 
     def run_host(self, host: ThreadDispatcher, waiter: Waiter) -> None:
         """Run the system until *waiter*, on which the host thread blocks, is complete and it is the host's turn."""
@@ -549,7 +557,7 @@ class Kernel:
             interrupted = self.current
             for cpu, thread in enumerate(self._running):
                 if thread is not None and thread is not interrupted:
-                    thread.runtime += self.turn_so_far(thread)
+                    self._end_turn(cpu, thread)
                     thread.preempted()
                     self._put_back(thread)
                 self._running[cpu] = None
