@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bare_machine import Machine
 
 from jacinth import Kernel, Signals, Vmo, ZxError
 from jacinth.abi import Status
@@ -193,3 +194,22 @@ def test_closing_leaves_nothing(tmp_path: Path) -> None:
             assert stubs
         assert not any(map(runs, stubs))
     assert len(os.listdir("/proc/self/fd")) == files
+
+
+def test_a_stub_has_namespaces_of_its_own_where_linux_permits_it() -> None:
+    """The links in /proc are hidden like the descriptors, but for root."""
+    probe = subprocess.run(["unshare", "--user", "true"], capture_output=True)
+    if probe.returncode or os.geteuid():
+        pytest.skip("Linux permits no namespaces here, or hides them")
+    machine = Machine(native=True)
+    try:
+        space = machine.space("0f05")
+        machine.run(machine.context(space))
+        pid = space.view.stub.pid
+        names = ["user", "ipc", "uts", "mnt", "cgroup"]
+        links = [
+            (os.readlink(f"/proc/{pid}/ns/{name}"), os.readlink(f"/proc/self/ns/{name}")) for name in names
+        ]
+        assert all(theirs != ours for theirs, ours in links)
+    finally:
+        machine.close()

@@ -31,6 +31,7 @@
 #define SYS_FUTEX 202
 #define SYS_SCHED_SETAFFINITY 203
 #define SYS_EXIT_GROUP 231
+#define SYS_UNSHARE 272
 #define SYS_SECCOMP 317
 #define SYS_CLOSE_RANGE 436
 #define SYS32_SET_THREAD_AREA 243
@@ -41,6 +42,7 @@
 #define PR_SET_NO_NEW_PRIVS 38
 #define CLONE_THREAD_ALONE 0x10900 /* VM, SIGHAND, THREAD: memory and signal handlers, no descriptors */
 #define CLONE_FS 0x200
+#define CLONE_NAMESPACES 0x1e020000 /* users, IPC, host name, mounts, cgroups */
 #define CLONE_SYSVSEM 0x40000
 
 /* To *target* if rax is the address of *label*, or lies behind it. */
@@ -295,6 +297,9 @@ broken: /* A guest has damaged its slot, or jumped here; or the registers that i
 
 /* The process begins here, with a stack, a vDSO and an environment that it has no use for. Nothing of a guest is there yet. */
 stub_start:
+	mov	edi, CLONE_NAMESPACES
+	mov	eax, SYS_UNSHARE
+	syscall /* where it is permitted; the filters do not need it */
 	mov	ebp, 1 /* which step: the exit code, should it fail */
 	mov	edi, PR_SET_PDEATHSIG
 	mov	esi, 9
