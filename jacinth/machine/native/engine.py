@@ -161,7 +161,10 @@ class NativeEngine:
         self._kicked = False
 
     def stop(self, cpu: int) -> None:
-        self._stop(self._cpu_at.index(cpu))
+        if cpu in self._cpu_at:
+            self._stop(self._cpu_at.index(cpu))
+        else:  # it has not begun
+            self._started = [(other, context) for other, context in self._started if other != cpu]
 
     def _stop(self, place: int) -> None:
         context = self._on[place]
