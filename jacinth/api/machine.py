@@ -9,7 +9,6 @@ from jacinth.kernel.wait import Clock, HostClock, TscClock, VirtualClock
 from jacinth.machine.interface import Engine
 from jacinth.machine.memory import PhysicalMemory
 from jacinth.machine.native.selftest import why_not
-from jacinth.machine.portable.engine import PortableEngine
 
 EngineName = Literal["auto", "native", "portable"]
 
@@ -62,5 +61,7 @@ def make_machine(
         raise NoEngine(f"no native engine: {fault}")
     if cpus not in (None, 1):
         raise NoEngine(f"{cpus} CPUs: the portable engine has one, and there is no native one: {fault}")
+    from jacinth.machine.portable.engine import PortableEngine  # the emulator takes long to load
+
     clock: Clock = VirtualClock() if virtual_time else HostClock()
     return PortableEngine(memory, deterministic=virtual_time, tsc=clock.now), clock

@@ -973,28 +973,17 @@ PyDoc_STRVAR(tsc_doc, "The host's time stamp counter.");
 
 static PyObject *tsc(PyObject *self, PyObject *unused) { return PyLong_FromUnsignedLongLong(__rdtsc()); }
 
-PyDoc_STRVAR(tsc_mult_doc, "ns for each count of the time stamp counter, times 2**32: as Linux says, or measured for some ms.");
+/* When this module was loaded. Asking Linux for the counter's rate, by a perf event, would take 10 ms. */
+static long long loaded_ns;
+static unsigned long long loaded_tsc;
+
+PyDoc_STRVAR(tsc_mult_doc, "ns for each count of the time stamp counter, times 2**32: measured since the module was loaded, 5 ms at least.");
 
 static PyObject *tsc_mult(PyObject *self, PyObject *unused) {
-	struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE, .size = sizeof attr, .config = PERF_COUNT_SW_DUMMY, .exclude_kernel = 1};
-	int fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
-	unsigned long long mult = 0;
-	if (fd >= 0) {
-		struct perf_event_mmap_page *page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
-		if (page != MAP_FAILED) {
-			if (page->cap_user_time && page->time_shift <= 32)
-				mult = (unsigned long long)page->time_mult << (32 - page->time_shift);
-			munmap(page, 4096);
-		}
-		close(fd);
-	}
-	if (!mult) {
-		long long start = now_ns(), end;
-		unsigned long long first = __rdtsc();
-		while ((end = now_ns()) < start + 5000000)
-			;
-		mult = ((unsigned __int128)(end - start) << 32) / (__rdtsc() - first);
-	}
+	long long end;
+	while ((end = now_ns()) < loaded_ns + 5000000)
+		;
+	unsigned long long mult = ((unsigned __int128)(end - loaded_ns) << 32) / (__rdtsc() - loaded_tsc);
 	return PyLong_FromUnsignedLongLong(mult);
 }
 
@@ -1039,6 +1028,8 @@ static int supported(void) {
 }
 
 PyMODINIT_FUNC PyInit__native(void) {
+	loaded_ns = now_ns();
+	loaded_tsc = __rdtsc();
 	if (PyType_Ready(&Stub_type) < 0 || PyType_Ready(&Cpus_type) < 0 || PyType_Ready(&Registers_type) < 0)
 		return NULL;
 	PyObject *module = PyModule_Create(&definition);
