@@ -82,17 +82,19 @@ def test_a_time_limit_holds_in_virtual_time_too(build: Build) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("forever", "int main(void) { for (;;) {} }"),
-        ("asleep", HEAD + "int main(void) { zx_nanosleep(zx_deadline_after(ZX_SEC(1000))); return 0; }"),
-        ("reads", "#include <unistd.h>\nint main(void) { char b; return (int)read(0, &b, 1); }"),
-        ("calls", HEAD + "int main(void) { for (;;) zx_thread_legacy_yield(0); }"),
+        ("forever", "for (;;) {}"),
+        ("asleep", "zx_nanosleep(zx_deadline_after(ZX_SEC(1000)));"),
+        ("reads", "char b; read(0, &b, 1);"),
+        ("calls", "for (;;) zx_thread_legacy_yield(0);"),
     ],
 )
 def test_ctrl_c_ends_whatever_it_does_quickly(build: Build, name: str, text: str) -> None:
+    text = HEAD + '#include <unistd.h>\nint main(void) { write(1, ".", 1); ' + text + " return 0; }"
     command = [sys.executable, "-m", "jacinth", "run", str(build(name, text))]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as process:
-        time.sleep(0.8)
+        assert process.stdout.read(1) == b"."  # type: ignore[union-attr]
+        time.sleep(0.1)
         start = time.monotonic()
         os.kill(process.pid, signal.SIGINT)
         status = process.wait(20)
