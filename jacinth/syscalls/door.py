@@ -440,9 +440,12 @@ async def finish_late(call: Call, status: int, values: list[int]) -> int:
                 if value and call.handles.get(value) is not None:
                     call.handles.close(value)
                     call.kernel.handle_leak()
-            for value in [value for write in writes for value in write.handles]:
-                if call.handles.get(value) is not None:
-                    call.handles.close(value)
+            for write in writes:
+                for value in write.handles:
+                    if call.handles.get(value) is not None:
+                        call.handles.close(value)
+                if write.undo is not None:
+                    write.undo()
             return failure
     return status
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
 from jacinth.abi import (
@@ -62,16 +62,17 @@ class UserMemory(Protocol):
 
 class LateWrite:
     """A write of a call that waits for its page until the call is over. Where it cannot be made, the caller shall not have
-    *handles*.
+    *handles*, and *undo* takes back what else the call has done.
     """
 
-    __slots__ = ("_address", "_data", "_memory", "handles")
+    __slots__ = ("_address", "_data", "_memory", "handles", "undo")
 
     def __init__(self, memory: UserMemory, address: int, data: bytes) -> None:
         self._memory = memory
         self._address = address
         self._data = data
         self.handles: Sequence[int] = ()  # new ones that it tells of, beside those of the call's own outputs
+        self.undo: Callable[[], None] | None = None
 
     async def finish(self) -> Status:
         """Write, as soon as the pages are there. INVALID_ARGS where they do not come."""

@@ -181,7 +181,10 @@ def _map(
     except ZxError:
         mapping.destroy()
         raise
-    mapping.merge()
+    if call.thread.late_writes:
+        call.thread.late_writes[-1].undo = mapping.drop  # by itself, so that it can be found again
+    else:
+        mapping.merge()
 
 
 @syscall

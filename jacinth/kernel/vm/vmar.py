@@ -316,6 +316,11 @@ class VmMapping:
         parent.remove(self)
         self.vmo.remove_mapping(self)
 
+    def drop(self) -> None:
+        """Unmap it whole, if it is still there."""
+        if self.parent is not None:
+            self.destroy()
+
     def unmap(self, base: int, end: int) -> None:
         """Unmap [*base*, *end*), a part of it. What is left of it on both sides is one mapping each."""
         parent = self.parent
