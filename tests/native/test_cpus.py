@@ -280,18 +280,17 @@ def test_ctrl_c_leaves_a_kernel_that_goes_on(k: Kernel, world: World) -> None:
 # ---- What is done to a thread that runs on another CPU
 
 
-def test_a_process_is_killed(k: Kernel, world: World) -> None:
+@pytest.mark.parametrize("task", ["process", "job", "parent"])
+def test_a_task_is_killed(k: Kernel, world: World, task: str) -> None:
     victim = world.run(COUNT, world.data)
 
-    async def act(zx: Any, process: int) -> bool:
-        assert await zx.zx_task_kill(process) == ZX_OK
+    async def act(zx: Any, handle: int) -> bool:
+        assert await zx.zx_task_kill(handle) == ZX_OK
         return stands_still(lambda: world.word(0))
 
-    assert beside(k, victim, act, world.process)
-    assert (
-        comes(world, lambda: world.ended(world.process))
-        and world.process_info().return_code == ZX_TASK_RETCODE_SYSCALL_KILL
-    )
+    assert beside(k, victim, act, getattr(world, task))
+    assert comes(world, lambda: world.ended(world.process))
+    assert world.process_info().return_code == ZX_TASK_RETCODE_SYSCALL_KILL
 
 
 def test_a_process_is_killed_whose_thread_has_another_cpu_and_has_not_begun(k: Kernel, world: World) -> None:
@@ -306,20 +305,6 @@ def test_a_process_is_killed_whose_thread_has_another_cpu_and_has_not_begun(k: K
     program.start(body)
     assert comes(world, lambda: world.ended(world.process))
     assert program.results == [(True, ZX_OK)] and world.word(0) == 0
-
-
-def test_a_job_is_killed(k: Kernel, world: World) -> None:
-    victim = world.run(COUNT, world.data)
-
-    async def act(zx: Any, job: int) -> bool:
-        assert await zx.zx_task_kill(job) == ZX_OK
-        return stands_still(lambda: world.word(0))
-
-    assert beside(k, victim, act, world.parent)
-    assert (
-        comes(world, lambda: world.ended(world.job))
-        and world.process_info().return_code == ZX_TASK_RETCODE_SYSCALL_KILL
-    )
 
 
 FILES: list[tuple[int, Any]] = [

@@ -60,13 +60,13 @@ FRESH: Final = _fresh()
 
 
 class Slot:
-    """What a stub process shares with us for one CPU. All of it is the guest's to damage."""
+    """What a stub process shares with us for one of its threads. All of it is the guest's to damage."""
 
-    __slots__ = ("area", "cpu", "head", "owner", "returns", "space", "stub", "watches", "words")
+    __slots__ = ("area", "head", "owner", "place", "returns", "space", "stub", "watches", "words")
 
-    def __init__(self, space: Space, stub: _native.Stub, cpu: int) -> None:
-        memory = stub.slot(cpu)
-        self.cpu = cpu
+    def __init__(self, space: Space, stub: _native.Stub, place: int) -> None:
+        memory = stub.slot(place)
+        self.place = place  # whose thread of the process
         self.space = space
         self.stub = stub  # whose memory it is
         self.head = memory[: _native.FS_BASE].cast("I")
@@ -74,11 +74,11 @@ class Slot:
         self.area = memory[_native.XSAVE : _native.XSAVE + _native.XSAVE_SIZE]
         self.owner: NativeContext | None = None  # whose registers are there
         self.returns = False  # it has made a call, and no register but that of the result has changed
-        self.watches = _NOTHING  # for which the CPU's thread stops
+        self.watches = _NOTHING  # for which the thread stops
 
     def watch(self, watches: tuple[Watch, ...]) -> None:
-        """Have the CPU's thread stop for these alone. Where Linux has none for us it stops for none."""
-        self.stub.watch(self.cpu, watches)
+        """Have the thread stop for these alone. Where Linux has none for us it stops for none."""
+        self.stub.watch(self.place, watches)
         self.watches = watches
 
     def leave(self) -> None:
