@@ -14,6 +14,7 @@ from jacinth.abi import (
     ZX_CLOCK_OPT_MAPPABLE,
     ZX_CLOCK_UPDATE_OPTION_RATE_ADJUST_VALID,
     ZX_CLOCK_UPDATE_OPTION_SYNTHETIC_VALUE_VALID,
+    ZX_ERR_BAD_HANDLE,
     ZX_ERR_BAD_STATE,
     ZX_ERR_INVALID_ARGS,
     ZX_ERR_NOT_SUPPORTED,
@@ -28,6 +29,7 @@ from jacinth.abi import (
 from jacinth.api.kernel import Kernel
 from jacinth.fuzz.invariants import assert_invariants
 from jacinth.kernel.handle import Handle
+from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.syscalls.door import TRAPS, HostSys
 from jacinth.userboot.elf import ElfError, load_elf
 
@@ -171,3 +173,25 @@ def test_a_stream_that_refuses_a_write_has_zeroed_nothing_before_it(k: Kernel, z
     assert zx.zx_stream_writev(stream, 0, [b"data"])[0] == ZX_ERR_BAD_STATE
     k.host.dispatcher.handles.handles[vmo].object.cache_policy = 0  # it is to be read
     assert zx.zx_vmo_read(vmo, 0, 4) == (ZX_OK, b"mine")
+
+
+def test_where_a_call_left_off_is_forgotten_when_it_fails(k: Kernel, zx: HostSys) -> None:
+    """A stream that waited for a page lost its handle meanwhile; the next call went on where that one had left off."""
+    _, pager = zx.zx_pager_create(0)
+    _, port = zx.zx_port_create(0)
+    _, vmo = zx.zx_pager_create_vmo(pager, 0, port, 1, 4096)
+    _, stream = zx.zx_stream_create(ZX_STREAM_MODE_WRITE, vmo, 0)
+    _, memory = zx.zx_vmo_create(4096, 0)
+    access = ZX_VM_PERM_READ | ZX_VM_PERM_WRITE
+    _, address = zx.zx_vmar_map(k.host.root_vmar, access, 0, memory, 0, 4096)
+    k.host.dispatcher.shared.aspace.write_user(address, struct.pack("<QQ", address, 16))
+    number = BY_NAME["zx_stream_writev"].number
+    trap, registers = TRAPS[number], (number, stream, 0, address, 1, 0, 0, 0, 0)
+    with pytest.raises(PageNeeded) as need:
+        trap(zx.call, registers)
+    assert zx.zx_handle_close(stream) == ZX_OK
+    assert zx.call.made_again(need.value, None)
+    assert trap(zx.call, registers) == ZX_ERR_BAD_HANDLE
+    _, other = zx.zx_vmo_create(4096, 0)
+    assert zx.zx_vmo_write(other, b"all of it", 0) == ZX_OK
+    assert zx.zx_vmo_read(other, 0, 9) == (ZX_OK, b"all of it")
