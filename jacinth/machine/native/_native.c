@@ -258,8 +258,9 @@ static int spawn(Stub *stub, int image, const int descriptors[5]) {
 	posix_spawnattr_setsigmask(&attributes, &signals);
 	sigfillset(&signals);
 	posix_spawnattr_setsigdefault(&attributes, &signals);
-	/* A session of its own: what is typed at the terminal is not for it. */
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+	/* A process group of its own: what is typed at the terminal is not for it. No session: Linux shares its CPUs out by sessions, and
+	   a small one can starve among busy ones. */
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 	char path[40], *nothing[] = {NULL};
 	snprintf(path, sizeof path, "/proc/self/fd/%d", sources[5]);
 	if (!error)
