@@ -52,7 +52,7 @@ def rows(directory: Path) -> Iterator[Row]:
     yield from _restricted(directory)
 
     compiler = find_compiler().command
-    bare, linux = directory / "bare", directory / "linux"
+    bare, on_linux = directory / "bare", directory / "linux"
     flags = [
         "-O2",
         "-ffreestanding",
@@ -66,19 +66,19 @@ def rows(directory: Path) -> Iterator[Row]:
     ]
     subprocess.run([*compiler, *flags, str(C / "bare.c"), "-o", str(bare)], check=True)
     subprocess.run(
-        [*compiler, "-O2", NO_VECTORS, "-static", str(C / "linux.c"), "-o", str(linux)], check=True
+        [*compiler, "-O2", NO_VECTORS, "-static", str(C / "linux.c"), "-o", str(on_linux)], check=True
     )
     qemu = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
     for number, (what, rounds) in enumerate(_ROUNDS.items()):
         guest = best(image, what, rounds)
         alone = min(_bare(bare.read_bytes(), number, rounds) for _ in range(REPEAT)) / rounds
-        cpu = min(linux([str(linux)], number, rounds) for _ in range(REPEAT)) / rounds
+        cpu = min(linux([str(on_linux)], number, rounds) for _ in range(REPEAT)) / rounds
         note = f"{guest:.1f} ns against {alone:.1f} ns; the CPU itself {cpu:.1f} ns"
         yield Row(f"guest {what} / bare Unicorn with paging", guest / alone, "x", 1.1, note=note)
         if qemu is None:
             yield Row(f"guest {what} / qemu-user", float("nan"), "x", note="no qemu-user on this machine")
         else:
-            emulated = min(linux([qemu, str(linux)], number, rounds) for _ in range(REPEAT)) / rounds
+            emulated = min(linux([qemu, str(on_linux)], number, rounds) for _ in range(REPEAT)) / rounds
             target = 1.0 if what == "sha256" else None
             yield Row(
                 f"guest {what} / qemu-user",
