@@ -35,7 +35,7 @@
 #include "layout.h"
 
 extern __attribute__((visibility("hidden"))) const unsigned char stub_image[], stub_image_end[], stub_start[], stub_entry[], stub_handler[];
-extern __attribute__((visibility("hidden"))) const unsigned char stub_futex_site[], stub_servant_site[];
+extern __attribute__((visibility("hidden"))) const unsigned char stub_futex_site[];
 #define IN_STUB(label) (STUB + (unsigned)((label) - stub_image))
 
 #ifndef SYS_futex_waitv
@@ -1045,9 +1045,9 @@ PyMODINIT_FUNC PyInit__native(void) {
 		{"XSAVE_MORE_ZMM", component_at(7)}, {"MAX_CPUS", MAX_CPUS},
 		{"ENTRY", IN_STUB(stub_entry)}, {"STUB", STUB}, {"STUB_END", IN_STUB(stub_image_end)}, {"GUEST_BASE", GUEST_BASE},
 		{"GUEST_END", GUEST_END}, {"FD_MEMORY", FD_MEMORY}, {"FD_MEMORY_READ", FD_MEMORY_READ}, {"MAX_ORDERS", MAX_ORDERS},
-		{"GO_RETURN", GO_RETURN}, {"GO_LOAD", GO_LOAD}, {"GO_SERVE", GO_SERVE}, {"KIND", KIND}, {"KIND_CALL", KIND_CALL}, {"KIND_STEPPED_CALL", KIND_STEPPED_CALL},
-		{"KIND_SIGNAL", KIND_SIGNAL}, {"KIND_KICK", KIND_KICK}, {"SIGNAL", SIGNAL}, {"STEPPED", STEPPED},
-		{"FS_BASE", FS_BASE}, {"REGS", REGS}, {"REGS_END", REGS + REGS_END}, {"XSAVE", XSAVE}, {"KICK_SIGNAL", KICK_SIGNAL},
+		{"GO_RETURN", GO_RETURN}, {"GO_LOAD", GO_LOAD}, {"GO_SERVE", GO_SERVE}, {"KIND_CALL", KIND_CALL}, {"KIND_STEPPED_CALL", KIND_STEPPED_CALL},
+		{"KIND_KICK", KIND_KICK}, {"SIGNAL", SIGNAL}, {"STEPPED", STEPPED},
+		{"FS_BASE", FS_BASE}, {"REGS_END", REGS + REGS_END}, {"XSAVE", XSAVE}, {"KICK_SIGNAL", KICK_SIGNAL},
 	};
 	if (PyModule_AddType(module, &Stub_type) < 0 || PyModule_AddType(module, &Cpus_type) < 0 ||
 		PyModule_AddType(module, &Registers_type) < 0)

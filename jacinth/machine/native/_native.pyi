@@ -18,14 +18,11 @@ MAX_ORDERS: int
 GO_RETURN: int
 GO_LOAD: int
 GO_SERVE: int
-KIND: int
 KIND_CALL: int
 KIND_STEPPED_CALL: int
-KIND_SIGNAL: int
 KIND_KICK: int
 SIGNAL: int
 FS_BASE: int
-REGS: int
 REGS_END: int
 XSAVE: int
 KICK_SIGNAL: int

@@ -75,10 +75,7 @@ class View:
 
     def entry(self, page: int) -> int:
         """What the tables say of a page: frame and access; 0 for nothing."""
-        parts = self.parts
-        if len(parts) == 1:
-            return parts[0].entries.get(page, 0)
-        return parts[page >= _SPLIT_PAGE].entries.get(page, 0)
+        return self.table(page).entries.get(page, 0)
 
     def has(self, address: int, access: int) -> bool:
         """Whether the tables allow *access* to an address: a fault there needs nothing but a mapping."""

@@ -15,8 +15,8 @@
 	.intel_syntax noprefix
 	.section .rodata
 	.globl stub_image, stub_image_end
-	.globl stub_start, stub_entry, stub_handler, stub_futex_site, stub_servant_site
-	.hidden stub_image, stub_image_end, stub_start, stub_entry, stub_handler, stub_futex_site, stub_servant_site
+	.globl stub_start, stub_entry, stub_handler, stub_futex_site
+	.hidden stub_image, stub_image_end, stub_start, stub_entry, stub_handler, stub_futex_site
 	.balign 64
 
 #define SYS_WRITE 1
@@ -439,7 +439,6 @@ servant:
 	cmp	eax, ORDER_STORE
 	je	9f
 	syscall
-stub_servant_site:
 	cmp	rax, -4096
 	jb	7f
 	mov	r14d, CONTROL + CTL_FAILED
