@@ -85,7 +85,7 @@ class Dispatcher:
     # Signals
 
     def update_signals(self, clear: int, set_: int) -> None:
-        """Clear, then set, then tell the observers that one of their signals has risen."""
+        """Clear, then set, then tell the observers that one of their signals has risen, the newest first."""
         old = self.signals
         new = (old & ~clear) | set_
         if new == old:
@@ -93,7 +93,7 @@ class Dispatcher:
         self.signals = new
         risen = new & ~old
         if risen and self._observers:
-            matched = [observer for observer in self._observers if observer.trigger & risen]
+            matched = [observer for observer in reversed(self._observers) if observer.trigger & risen]
             for observer in matched:
                 del self._observers[observer]
             for observer in matched:
@@ -131,8 +131,8 @@ class Dispatcher:
         return iter(tuple(self._observers or ()))
 
     def cancel(self, handle: Handle) -> None:
-        """The *handle* is going away: tell its observers."""
-        for observer in tuple(self._observers or ()):
+        """The *handle* is going away: tell its observers, the newest first."""
+        for observer in tuple(reversed(self._observers or {})):
             if observer.handle is handle and self.remove_observer(observer):
                 observer.on_cancel(self.signals | ZX_SIGNAL_HANDLE_CLOSED)
 

@@ -91,6 +91,15 @@ def test_packets_come_in_order(zx: Any, port: int) -> None:
     assert keys(zx, port) == [3, 1, 2]
 
 
+def test_who_has_observed_a_signal_last_is_told_first(zx: Any, port: int) -> None:
+    """Source: utest/core/port/ports.cc, which takes five of seven packets and adds up their keys."""
+    _, event = zx.zx_event_create(0)
+    for key in range(7):
+        assert zx.zx_object_wait_async(event, port, key, ZX_USER_SIGNAL_0, 0) == ZX_OK
+    zx.zx_object_signal(event, 0, ZX_USER_SIGNAL_0)
+    assert keys(zx, port) == [6, 5, 4, 3, 2, 1, 0]
+
+
 @pytest.mark.shows("zx_port_wait", "ZX_ERR_TIMED_OUT")
 def test_waiting_times_out(zx: Any, port: int) -> None:
     deadline = zx.zx_deadline_after(MS)
