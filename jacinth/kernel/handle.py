@@ -93,10 +93,9 @@ class HandleTable:
         return handle
 
     def transfer(self, value: int) -> Handle:
-        """Take a handle out on its way into a message: who waits through it is told so."""
+        """Take a handle out on its way elsewhere: who waits through it is told so."""
         handle = self.remove(value)
-        if handle.object._observers:
-            handle.object.cancel(handle)
+        handle.object.on_moved(handle)
         return handle
 
     def close(self, value: int) -> None:

@@ -136,6 +136,11 @@ class Dispatcher:
             if observer.handle is handle and self.remove_observer(observer):
                 observer.on_cancel(self.signals | ZX_SIGNAL_HANDLE_CLOSED)
 
+    def on_moved(self, handle: Handle) -> None:
+        """*handle* has changed hands: who still waits through it, from before, is told so."""
+        if self._observers:
+            self.cancel(handle)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} koid={self.koid}>"
 

@@ -133,11 +133,8 @@ def _take(
 
 
 def _arrive(handles: Sequence[Handle]) -> None:
-    """Handles have changed hands: who still waits through them, from before they were sent, is told so."""
     for handle in handles:
-        dispatcher = handle.object
-        if dispatcher._observers:
-            dispatcher.cancel(handle)
+        handle.object.on_moved(handle)
 
 
 def _install_infos(call: Call, handles: Sequence[Handle], out: UserOut) -> None:
@@ -386,8 +383,9 @@ async def zx_channel_call(
     the answer (unless *args* cannot be read). *deadline* is in ns.
     Errors, in order: INVALID_ARGS args, options; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; OUT_OF_RANGE
     sizes; INVALID_ARGS bytes, a message without room for the id, handles; those of the handles, as in
-    `zx_channel_write`; PEER_CLOSED; CANCELED where the last handle to this end goes; TIMED_OUT;
-    BUFFER_TOO_SMALL for a reply that does not fit (it is lost); INVALID_ARGS pointers.
+    `zx_channel_write`; PEER_CLOSED; CANCELED where the last handle to this end goes, or arrives elsewhere
+    (utest/core/channel/channel-internal.cc); TIMED_OUT; BUFFER_TOO_SMALL for a reply that does not fit (it is
+    lost); INVALID_ARGS pointers.
     """
     arguments = args.read_struct(zx_channel_call_args_t)
     handles = _pointer(call, UserIn, arguments.wr_handles, "I")

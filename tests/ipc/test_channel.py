@@ -664,6 +664,29 @@ def test_a_call_is_canceled_when_its_own_end_closes(k: Any, zx: Any, pair: Pair,
     assert program.results == [ZX_ERR_CANCELED]
 
 
+def test_a_call_is_canceled_when_its_own_end_arrives_elsewhere(
+    k: Any, zx: Any, pair: Pair, program: Program
+) -> None:
+    """Source: utest/core/channel/channel-internal.cc."""
+    channel = k.host.dispatcher.handles.get(pair[0]).object
+    _, one, other = zx.zx_channel_create(0)
+
+    async def caller(body: Any) -> None:
+        await channel.call(bytes(4), (), ZX_TIME_INFINITE)
+
+    program.start(_status_of, caller)
+    program.settle()
+    assert zx.zx_channel_write(one, 0, b"", [pair[0]]) == ZX_OK
+    program.settle()
+    assert program.results == []
+    _, _, (arrived,), *_ = read(zx, other)
+    program.settle()
+    assert program.results == [ZX_ERR_CANCELED]
+    _, request, *_ = read(zx, pair[1])
+    assert zx.zx_channel_write(pair[1], 0, request, []) == ZX_OK
+    assert read(zx, arrived)[1] == request  # the reply is a message as any other
+
+
 async def _status_of(body: Any, inner: Any) -> Any:
     try:
         await inner(body)

@@ -139,7 +139,8 @@ class ChannelDispatcher(PeeredDispatcher):
         """Write a message under a transaction id of the kernel's making and wait for the reply under it.
 
         *data* has at least TXID_SIZE bytes, which the id replaces. The handles are gone whatever happens.
-        Errors: PEER_CLOSED, before or while it waits; CANCELED where this end's last handle goes; TIMED_OUT.
+        Errors: PEER_CLOSED, before or while it waits; CANCELED where this end's last handle goes, or arrives
+        elsewhere; TIMED_OUT.
         """
         peer = self.peer
         if peer is None:
@@ -172,6 +173,10 @@ class ChannelDispatcher(PeeredDispatcher):
     def _end_calls(self, status: Status) -> None:
         for caller in tuple(self._callers.values()):
             caller.complete(status)
+
+    def on_moved(self, handle: Handle) -> None:
+        super().on_moved(handle)
+        self._end_calls(Status.CANCELED)
 
     def on_closed(self) -> None:
         self._end_calls(Status.CANCELED)
