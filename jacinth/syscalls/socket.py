@@ -7,6 +7,7 @@ from jacinth.abi import (
     ZX_RIGHT_MANAGE_SOCKET,
     ZX_RIGHT_READ,
     ZX_RIGHT_WRITE,
+    ZX_SOCKET_DATAGRAM,
     ZX_SOCKET_DISPOSITION_WRITE_DISABLED,
     ZX_SOCKET_DISPOSITION_WRITE_ENABLED,
     ZX_SOCKET_PEEK,
@@ -55,15 +56,20 @@ def zx_socket_read(
     With ZX_SOCKET_PEEK nothing leaves the socket. Rights: READ on handle.
     Errors, in order: INVALID_ARGS null buffer, options; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle;
     INVALID_ARGS size; where nothing is there, PEER_CLOSED, BAD_STATE (the peer cannot write), SHOULD_WAIT;
-    INVALID_ARGS pointers.
+    INVALID_ARGS pointers (a datagram is lost).
     """
     if (buffer_size and buffer.is_null) or options & ~ZX_SOCKET_PEEK:
         raise ZxError(Status.INVALID_ARGS)
     socket = call.dispatcher(handle, SocketDispatcher, ZX_RIGHT_READ)
     data = socket.peek(buffer_size)
-    buffer.write(data)
-    if not options & ZX_SOCKET_PEEK:
-        socket.consume(len(data))
+    taken = 0 if options & ZX_SOCKET_PEEK else len(data)
+    try:
+        buffer.write(data)
+    except ZxError:
+        if socket.options & ZX_SOCKET_DATAGRAM:
+            socket.consume(taken)
+        raise
+    socket.consume(taken)
     actual.set(len(data))
 
 

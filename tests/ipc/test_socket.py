@@ -174,6 +174,18 @@ def test_bad_pointers_change_nothing(zx: Any, trap: Any, pair: Pair) -> None:
     assert zx.zx_socket_read(pair[1], 0, 4) == (ZX_OK, b"abcd", 4)
 
 
+def test_a_datagram_that_cannot_be_written_is_lost(zx: Any, k: Any, trap: Any, datagrams: Pair) -> None:
+    """Source: utest/core/socket/socket.cc."""
+    writer, reader = datagrams
+    for data in (b"first", b"second"):
+        zx.zx_socket_write(writer, 0, data)
+    assert trap("zx_socket_read", reader, ZX_SOCKET_PEEK, BAD_ADDRESS, 5, 0) == ZX_ERR_INVALID_ARGS
+    assert zx.zx_socket_read(reader, ZX_SOCKET_PEEK, 8)[1] == b"first"
+    assert trap("zx_socket_read", reader, 0, BAD_ADDRESS, 5, 0) == ZX_ERR_INVALID_ARGS
+    assert zx.zx_socket_read(reader, 0, 8)[1] == b"second"
+    assert not socket(k, reader).signals & ZX_SOCKET_READABLE
+
+
 def test_a_short_write_reads_no_more_memory_than_it_takes(
     zx: Any, trap: Any, memory: Memory, pair: Pair
 ) -> None:
