@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jacinth.abi import ZX_POL_NEW_FIFO, ZX_RIGHT_READ, ZX_RIGHT_WRITE, Status, ZxError
+from jacinth.abi import ZX_POL_NEW_FIFO, ZX_RIGHT_READ, ZX_RIGHT_WRITE
 from jacinth.kernel.ipc.fifo import FifoDispatcher
 from jacinth.syscalls.door import Call, HandleOut, UserIn, UserOut, syscall
 
@@ -13,13 +13,11 @@ def zx_fifo_create(
 ) -> None:
     """Make a FIFO of *elem_count* elements of *elem_size* bytes in each direction; each end gets a handle.
 
-    Errors, in order: INVALID_ARGS options; ACCESS_DENIED policy; OUT_OF_RANGE for zero or for more than
-    ZX_FIFO_MAX_SIZE_BYTES.
+    Errors, in order: ACCESS_DENIED policy; OUT_OF_RANGE for zero or for more than ZX_FIFO_MAX_SIZE_BYTES;
+    INVALID_ARGS options (that they come last is from utest/core/fifo/fifo.cc).
     """
-    if options != 0:
-        raise ZxError(Status.INVALID_ARGS)
     call.check_policy(ZX_POL_NEW_FIFO)
-    one, other = FifoDispatcher.create_pair(call.kernel, elem_count, elem_size)
+    one, other = FifoDispatcher.create_pair(call.kernel, elem_count, elem_size, options)
     out0.make(one)
     out1.make(other)
 

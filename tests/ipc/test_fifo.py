@@ -62,8 +62,10 @@ def fifo(k: Any, trap: Any, memory: Memory) -> Fifo:
     return Fifo(k, trap, memory)
 
 
-def test_creation_checks_options_before_sizes(zx: Any) -> None:
-    assert zx.zx_fifo_create(0, 0, 1) == (ZX_ERR_INVALID_ARGS, 0, 0)
+def test_creation_checks_sizes_before_options(zx: Any) -> None:
+    """Source: utest/core/fifo/fifo.cc."""
+    assert zx.zx_fifo_create(0, 0, 1) == (ZX_ERR_OUT_OF_RANGE, 0, 0)
+    assert zx.zx_fifo_create(8, 8, 1) == (ZX_ERR_INVALID_ARGS, 0, 0)
 
 
 @pytest.mark.shows("zx_fifo_create", "ZX_ERR_OUT_OF_RANGE")

@@ -41,11 +41,15 @@ class FifoDispatcher(PeeredDispatcher):
 
     @classmethod
     def create_pair(
-        cls, kernel: Kernel, element_count: int, element_size: int
+        cls, kernel: Kernel, element_count: int, element_size: int, options: int
     ) -> tuple[FifoDispatcher, FifoDispatcher]:
-        """OUT_OF_RANGE where one of the numbers is zero or a queue would exceed ZX_FIFO_MAX_SIZE_BYTES."""
+        """Errors, in order: OUT_OF_RANGE where one of the numbers is zero or a queue would exceed
+        ZX_FIFO_MAX_SIZE_BYTES; INVALID_ARGS for any options.
+        """
         if element_count == 0 or element_size == 0 or element_count * element_size > ZX_FIFO_MAX_SIZE_BYTES:
             raise ZxError(Status.OUT_OF_RANGE)
+        if options != 0:
+            raise ZxError(Status.INVALID_ARGS)
         one, other = cls(kernel, element_count, element_size), cls(kernel, element_count, element_size)
         one.join(other)
         return one, other
