@@ -157,7 +157,9 @@ class Handle(Generic[C]):
 
     @property
     def name(self) -> str:
-        """At most 31 bytes of UTF-8; setting it cuts the rest off. Rights: GET_PROPERTY, SET_PROPERTY."""
+        """At most 31 bytes of UTF-8; setting it cuts the rest off. Rights: GET_PROPERTY, SET_PROPERTY. ZxWrongType for
+        types without names.
+        """
         return self._get_property(ZX_PROP_NAME, ZX_MAX_NAME_LEN).partition(b"\0")[0].decode(errors="replace")
 
     @name.setter

@@ -76,6 +76,11 @@ class Dispatcher:
         return b""
 
     @property
+    def has_name(self) -> bool:
+        """Whether the type carries a name, be it empty."""
+        return type(self).name is not Dispatcher.name
+
+    @property
     def waitable(self) -> bool:
         return bool(self.DEFAULT_RIGHTS & ZX_RIGHT_WAIT)
 

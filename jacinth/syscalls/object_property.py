@@ -57,8 +57,8 @@ def zx_object_get_property(call: Call, handle: int, property: int, value: UserOu
     """Read a property.
 
     Rights: GET_PROPERTY on handle.
-    Errors, in order: INVALID_ARGS value; BAD_HANDLE, ACCESS_DENIED; NOT_SUPPORTED property; WRONG_TYPE; ACCESS_DENIED
-    another thread's register; BUFFER_TOO_SMALL.
+    Errors, in order: INVALID_ARGS value; BAD_HANDLE, ACCESS_DENIED; NOT_SUPPORTED property; BUFFER_TOO_SMALL for a name;
+    WRONG_TYPE; ACCESS_DENIED another thread's register; BUFFER_TOO_SMALL.
     """
     value.check()
     object_ = call.dispatcher(handle, Dispatcher, ZX_RIGHT_GET_PROPERTY)
@@ -66,6 +66,8 @@ def zx_object_get_property(call: Call, handle: int, property: int, value: UserOu
         case n if n == ZX_PROP_NAME:
             if value_size < ZX_MAX_NAME_LEN:
                 raise ZxError(Status.BUFFER_TOO_SMALL)
+            if not object_.has_name:
+                raise ZxError(Status.WRONG_TYPE)
             value.write(object_.name.ljust(ZX_MAX_NAME_LEN, b"\0"))
             return
         case n if n == ZX_PROP_PROCESS_DEBUG_ADDR:
@@ -187,11 +189,11 @@ def _word(value: UserIn, size: int) -> int:
 
 
 def _set_name(object_: Dispatcher, name: bytes) -> None:
-    """NOT_SUPPORTED for types that carry no name."""
+    """WRONG_TYPE for types that carry no name, or none that can be changed."""
     try:
         object_.name = name  # type: ignore[misc]
     except AttributeError:
-        raise ZxError(Status.NOT_SUPPORTED) from None
+        raise ZxError(Status.WRONG_TYPE) from None
 
 
 def _own_registers(call: Call, object_: Dispatcher) -> Any:

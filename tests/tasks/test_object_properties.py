@@ -276,11 +276,14 @@ def test_a_name_needs_room_for_the_longest_one(zoo: Zoo, calls: Calls) -> None:
     assert get(zoo.make("job"), ZX_PROP_NAME, ZX_MAX_NAME_LEN - 1)[0] == ZX_ERR_BUFFER_TOO_SMALL
 
 
-@set_shows("ZX_ERR_NOT_SUPPORTED")
-def test_a_type_without_names_shows_an_empty_one_and_takes_none(zoo: Zoo, calls: Calls) -> None:
-    event = zoo.held(zoo.make("event"), ZX_RIGHT_GET_PROPERTY | ZX_RIGHT_SET_PROPERTY)
-    assert calls.zx.zx_object_get_property(event, ZX_PROP_NAME, 32) == (ZX_OK, bytes(32))
-    assert calls.zx.zx_object_set_property(event, ZX_PROP_NAME, b"n") == ZX_ERR_NOT_SUPPORTED
+@get_shows("ZX_ERR_WRONG_TYPE")
+@set_shows("ZX_ERR_WRONG_TYPE")
+@pytest.mark.parametrize("kind", ["event", "socket"])
+def test_a_type_without_names_neither_shows_nor_takes_one(zoo: Zoo, calls: Calls, kind: str) -> None:
+    """Source: utest/core/property/property.cc."""
+    handle = zoo.held(zoo.make(kind), ZX_RIGHT_GET_PROPERTY | ZX_RIGHT_SET_PROPERTY)
+    assert calls.zx.zx_object_get_property(handle, ZX_PROP_NAME, 32)[0] == ZX_ERR_WRONG_TYPE
+    assert calls.zx.zx_object_set_property(handle, ZX_PROP_NAME, b"n") == ZX_ERR_WRONG_TYPE
 
 
 @get_shows("ZX_ERR_ACCESS_DENIED")
