@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from jacinth.machine.exit import Exit
+from jacinth.machine.exit import PREEMPTED, Exit
 from jacinth.machine.interface import EXECUTE, PAGE_SIZE, READ, WRITE, AddressSpace, Context, Engine
 from jacinth.machine.memory import PhysicalMemory
 from jacinth.machine.portable.engine import PortableEngine
@@ -25,6 +25,10 @@ Answer = Callable[[Exit], "Context | None"]
 def assemble(text: str) -> bytes:
     """Hexadecimal machine code, a line an instruction, what follows a semicolon is for the reader."""
     return bytes.fromhex("".join(line.split(";")[0] for line in text.splitlines()))
+
+
+def stop(_: Exit) -> None:
+    """The trap of those that expect to be preempted: `Machine.run` goes on then by itself."""
 
 
 class Machine:
@@ -76,6 +80,8 @@ class Machine:
         exits: list[Exit] = []
 
         def on_exit(_: int, exit_: Exit) -> Context | None:
+            if trap is None and exit_ is PREEMPTED:  # a busy host
+                return context
             exits.append(exit_)
             return trap(exit_) if trap is not None else None
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import pytest
-from bare_machine import CODE, DATA, STACK_TOP, Machine, assemble
+from bare_machine import CODE, DATA, STACK_TOP, Machine, assemble, stop
 
 from jacinth.machine.exit import PREEMPTED, SYSCALL, CpuException, Exit, PageFault, Preempted, Syscall
 from jacinth.machine.interface import EXECUTE, PAGE_SIZE, READ, WRITE, Context
@@ -178,7 +178,7 @@ def test_no_flags_are_left_of_those_before_a_preemption(machine: Machine) -> Non
         machine.space("f9 fd ebfe 31c0 fc 9c 58 0f05")
     )  # stc; std; jmp $; xor; cld; pushfq...
     machine.engine.kick()
-    machine.run(preempted)
+    machine.run(preempted, stop)
     machine.run(preempted, lambda exit_: None if exit_ is PREEMPTED else preempted)
     assert preempted.pc == CODE + 2
     preempted.pc = CODE + 4
@@ -532,6 +532,80 @@ def test_many_address_spaces_see_their_own_memory(machine: Machine) -> None:
     assert [context.general().rax & 0xFF for context in contexts] == list(range(50))
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_address_spaces_change_in_any_order_while_others_are_loaded(machine: Machine, seed: int) -> None:
+    """Whoever runs next sees the code and the data of its own space as they are then, and its own registers."""
+    choose = random.Random(seed)
+    contexts: list[Context] = []
+    model: dict[
+        Context, list[int]
+    ] = {}  # what its code puts into bl, what its data is (-1: nothing there), rounds in rsi
+
+    def text(number: int) -> bytes:
+        return bytes([0xB3, number]) + assemble(
+            "8a07 48ffc6 0f05 ebf5"
+        )  # again: mov bl, n; mov al, [rdi]; inc rsi; ...
+
+    def begin() -> None:
+        number = choose.randrange(256)
+        space = machine.space(text(number))
+        context = machine.context(space)
+        machine.memory.write(machine.frame_at(space, DATA), 0, bytes([number ^ 1]))
+        contexts.append(context)
+        model[context] = [number, number ^ 1, 0]
+
+    def change(context: Context) -> None:
+        number = choose.randrange(256)
+        match choose.randrange(5):
+            case 0:
+                context.aspace.map(DATA, [machine.frame(bytes([number]))], READ)
+                model[context][1] = number
+            case 1:
+                context.aspace.unmap(DATA, 1)
+                model[context][1] = -1
+            case 2:
+                context.aspace.map(CODE, [machine.frame(text(number))], READ | EXECUTE)
+                model[context][0] = number
+            case 3:
+                context.aspace.unmap(DATA - 512 * PAGE_SIZE, 1024)  # enough to forget everything
+                model[context] = [0, -1, 0]
+                contexts.remove(context)
+            case 4:
+                context.close()
+                context.aspace.close()
+                machine.spaces.remove(context.aspace)
+                contexts.remove(context)
+
+    for _ in range(3):
+        begin()
+    running = contexts[0]
+    turns = 0
+
+    def trap(exit_: Exit) -> Context | None:
+        nonlocal running, turns
+        if exit_ is PREEMPTED:
+            return running
+        turns += 1
+        number, data, rounds = model[running]
+        general = running.general()
+        if data < 0:
+            assert exit_ == PageFault(DATA, READ, False, 4)
+            running.pc = CODE
+        else:
+            assert exit_ is SYSCALL
+            assert (general.rbx & 0xFF, general.rax & 0xFF) == (number, data)
+            model[running][2] = rounds = rounds + 1
+        assert general.rsi == rounds
+        if choose.random() < 0.2:
+            change(choose.choice(contexts))
+        while len(contexts) < 3:
+            begin()
+        running = choose.choice(contexts[:2] if choose.random() < 0.7 else contexts)
+        return running if turns < 300 else None
+
+    machine.run(running, trap)
+
+
 def test_an_address_space_that_is_loaded_can_be_closed(machine: Machine) -> None:
     one, two = machine.space("0f05"), machine.space("cc")
     context = machine.context(one)
@@ -791,7 +865,7 @@ def test_kick_delivers_preempted_soon(machine: Machine) -> None:
 
     assert machine.run(context, trap) == [SYSCALL, PREEMPTED]
     machine.engine.kick()
-    assert machine.run(context) == [PREEMPTED]
+    assert machine.run(context, stop) == [PREEMPTED]
     assert machine.run(context) == [SYSCALL]
 
 
@@ -866,7 +940,7 @@ def test_no_tick_comes_while_the_engine_is_idle(make: Callable[..., Machine]) ->
     timed = make(slice_ns=50_000_000)
     spin, call = timed.context(timed.space(SPIN)), timed.context(timed.space(SYSCALLS))
     for _ in range(8):
-        assert timed.run(spin) == [PREEMPTED]
+        assert timed.run(spin, stop) == [PREEMPTED]
         time.sleep(0.06)
         assert timed.run(call) == [SYSCALL]
 
@@ -952,7 +1026,7 @@ def test_an_exception_in_the_trap_leaves_wait(
         with pytest.raises(error):
             machine.run(context, trap)
     context.pc = CODE
-    assert len(machine.run(context)) == 1  # the machine is fit for use
+    assert len(machine.run(context, stop)) == 1  # the machine is fit for use
 
 
 def test_an_interrupt_from_the_keyboard_ends_an_endless_loop(make: Callable[..., Machine]) -> None:

@@ -1,5 +1,5 @@
-// The hottest paths of the portable engine: a system call's way from Unicorn to the trap and back, the exchange of registers with
-// a block, and the change between the two views of an address space.
+// The hottest paths of the portable engine: a system call's way from Unicorn to the trap and back, the switch to another context
+// and between two address spaces, and the exchange of registers with a block.
 //
 // `Engine` and `Context` come before `PortableEngine` and `PortableContext` among the bases of the classes that are used: a method
 // here is one of theirs under the same name, and does the same. Without this module theirs run. Only a `WayOut` is carried out
@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <structmember.h>
+#include <time.h>
 
 // The order of Unicorn's register file.
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R10 = 10, R12 = 12, R13 };
@@ -48,13 +49,16 @@ typedef struct {
   uint64_t (*read_eflags)(void* env);
   // And where in env.
   unsigned rip, eflags, cc_src, cc_op, hflags, fs_base, gs_base, cr3;
-  unsigned general_end, tlb_size, other_view, cc_op_eflags;
+  unsigned state_size, general_end, tlb_size, other_view, cc_op_eflags;
   uint64_t memory_size;
+  // Blocks run and how many may run; or, where time is measured, when the slice is over. NULL where it is the other one.
+  uint64_t *budget, *due;
 
   // The engine's attributes of these names.
   Context* live;
-  PyObject *space, *trap, *fresh_general;
+  PyObject *space, *trap, *fresh_general, *registers;
   unsigned view;
+  unsigned long long quantum;
   char attention, pc_written, kicked, armed, special, takes_ways_out;
   unsigned char in_syscall;
 
@@ -68,7 +72,8 @@ struct Context {
   Engine* engine;
   PyObject* aspace;
   WayOut* way_out;                 // the one that is open
-  unsigned long long own_address;  // of the registers while they are not in the CPU
+  PyObject *registers, *own_registers;  // where they are now, and while they are not in the CPU
+  unsigned long long own_address;
   char armed, step_pending;
 };
 
@@ -144,15 +149,9 @@ static void attend(Engine* engine, Context* context, bool pc) {
   }
 }
 
-// Whether the view is loaded now. It takes Python where it is not the one that was there before.
-static bool load_view(Engine* engine, PyObject* space) {
-  if (space == engine->space) return true;
-  if (space != engine->other) {
-    PyObject* done = PyObject_CallMethodOneArg((PyObject*)engine, name_load_space, space);
-    Py_XDECREF(done);
-    return done != NULL;
-  }
-  // Cpu.swap_tlbs: what Unicorn uses lies first, and behind it what it does not use.
+// PortableEngine._swap.
+static void swap(Engine* engine) {
+  // What Unicorn uses lies first, and behind it what it does not use.
   uint8_t between[1024];
   memcpy(between, engine->tlb, engine->tlb_size);
   memcpy(engine->tlb, engine->tlb + engine->tlb_size, engine->tlb_size);
@@ -162,6 +161,17 @@ static bool load_view(Engine* engine, PyObject* space) {
   memcpy(engine->tlb_mask + 16, between, 16);
   *engine->tlb_dirty = 7;
   engine->view ^= engine->other_view;
+}
+
+// Whether the space is loaded now. It takes Python where it is not the one that was there before.
+static bool load_space(Engine* engine, PyObject* space) {
+  if (space == engine->space) return true;
+  if (space != engine->other) {
+    PyObject* done = PyObject_CallMethodOneArg((PyObject*)engine, name_load_space, space);
+    Py_XDECREF(done);
+    return done != NULL;
+  }
+  swap(engine);
   uint64_t cr3 = get(engine->env, engine->cr3);
   put(engine->env, engine->cr3, engine->other_cr3);
   engine->other_cr3 = cr3;
@@ -191,8 +201,43 @@ static int go_on_elsewhere(Engine* engine, Context* context) {
     engine->pc_written = 0;
     put(env, engine->rip, get(env, engine->rip) - engine->in_syscall);
   }
-  if (!load_view(engine, context->aspace)) return -1;
+  if (!load_space(engine, context->aspace)) return -1;
   mark_view(engine);
+  engine->attention = 0;
+  return 1;
+}
+
+static bool slice_is_over(Engine* engine) {
+  if (engine->due == NULL) return false;
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000000ull + now.tv_nsec >= *engine->due;
+}
+
+// PortableEngine._load, while the live context is in a syscall instruction: another one goes on. 0 where that takes more, -1 with
+// an exception.
+static int switch_to(Engine* engine, Context* next) {
+  Context* live = engine->live;
+  uint8_t *env = engine->env, *own = (uint8_t*)next->own_address;
+  if (live == NULL || live->own_address == 0 || own == NULL || engine->special) return 0;
+  if (is_watched(engine, live) || get(own, engine->eflags) & TF || next->armed || next->step_pending) return 0;
+  if (slice_is_over(engine)) return 0;
+  unsigned length = measure(engine);
+  if (!load_space(engine, next->aspace)) return -1;
+  uint64_t cr3 = get(env, engine->cr3);
+  put(env, engine->eflags, engine->read_eflags(env) | ALWAYS);  // with those that are apart while guest code runs
+  if (!engine->pc_written) put(env, engine->rip, get(env, engine->rip) + length);
+  engine->pc_written = 0;
+  memcpy((uint8_t*)live->own_address, env, engine->state_size);
+  replace(&live->registers, live->own_registers);
+  memcpy(env, own, engine->state_size);
+  replace(&next->registers, engine->registers);
+  replace((PyObject**)&engine->live, (PyObject*)next);
+  put(env, engine->cr3, cr3);  // the context's copy may be of another space
+  put(env, engine->eflags, get(env, engine->eflags) & ~(ARITHMETIC | DF));
+  put(env, engine->rip, get(env, engine->rip) - length);  // Unicorn is about to add it
+  mark_view(engine);
+  if (engine->budget != NULL) engine->budget[1] = engine->budget[0] + engine->quantum;
   engine->attention = 0;
   return 1;
 }
@@ -273,7 +318,7 @@ static bool take_way_out(Engine* engine, Context* context) {
     if (way->cleared >> word & 1) put(way->words.buf, word * 8, 0);
   jump(engine, env, way->pc - length, way->arg1, way->arg2, way->tp, way->abi_reg);  // Unicorn is about to add the length
   put(env, engine->eflags, get(env, engine->eflags) & ~(ARITHMETIC | DF));
-  load_view(engine, way->aspace);
+  load_space(engine, way->aspace);
   mark_view(engine);
   replace(&context->aspace, way->aspace);
   open_way_out(context, NULL);
@@ -323,6 +368,8 @@ static void on_syscall(void* uc, Engine* engine) {
   int done = 0;
   if (following != NULL && following == (PyObject*)engine->live)
     done = engine->attention ? go_on_elsewhere(engine, engine->live) : 1;
+  else if (following != NULL && PyObject_TypeCheck(following, context_type))
+    done = switch_to(engine, (Context*)following);
   if (following != NULL && done == 0) {
     PyObject* result = PyObject_CallMethodOneArg((PyObject*)engine, name_after_syscall, following);
     done = result == NULL ? -1 : 1;
@@ -339,13 +386,15 @@ static void on_syscall(void* uc, Engine* engine) {
 static PyObject* engine_open(Engine* self, PyObject* args, PyObject* keywords) {
   static char* names[] = {"env", "memory", "memory_size", "tlb", "tlb_size", "tlb_mask", "tlb_dirty", "read_eflags",
                           "rip", "eflags", "cc_src", "cc_op", "hflags", "fs_base", "gs_base", "cr3",
-                          "general_end", "other_view", "cc_op_eflags", "syscall_exit", NULL};
-  unsigned long long env, memory, memory_size, tlb, tlb_mask, tlb_dirty, read_eflags;
+                          "general_end", "other_view", "cc_op_eflags", "syscall_exit", "state_size",
+                          "budget", "due", NULL};
+  unsigned long long env, memory, memory_size, tlb, tlb_mask, tlb_dirty, read_eflags, budget, due;
   PyObject* syscall_exit;
-  if (!PyArg_ParseTupleAndKeywords(args, keywords, "$KKKKIKKKIIIIIIIIIIIO:_open", names, &env, &memory, &memory_size, &tlb,
+  if (!PyArg_ParseTupleAndKeywords(args, keywords, "$KKKKIKKKIIIIIIIIIIIOIKK:_open", names, &env, &memory, &memory_size, &tlb,
                                    &self->tlb_size, &tlb_mask, &tlb_dirty, &read_eflags, &self->rip, &self->eflags,
                                    &self->cc_src, &self->cc_op, &self->hflags, &self->fs_base, &self->gs_base, &self->cr3,
-                                   &self->general_end, &self->other_view, &self->cc_op_eflags, &syscall_exit))
+                                   &self->general_end, &self->other_view, &self->cc_op_eflags, &syscall_exit,
+                                   &self->state_size, &budget, &due))
     return NULL;
   replace(&self->syscall_exit, syscall_exit);
   if (self->fresh_general == NULL || !PyBytes_Check(self->fresh_general) ||
@@ -359,6 +408,8 @@ static PyObject* engine_open(Engine* self, PyObject* args, PyObject* keywords) {
   self->tlb_mask = (uint8_t*)tlb_mask;
   self->tlb_dirty = (uint8_t*)tlb_dirty;
   self->read_eflags = (uint64_t(*)(void*))read_eflags;
+  self->budget = (uint64_t*)budget;
+  self->due = (uint64_t*)due;
   self->env = (uint8_t*)env;
   return Py_BuildValue("KK", (unsigned long long)(uintptr_t)on_syscall, (unsigned long long)(uintptr_t)self);
 }
@@ -366,6 +417,12 @@ static PyObject* engine_open(Engine* self, PyObject* args, PyObject* keywords) {
 static PyObject* engine_close(Engine* self, PyObject* none) {
   self->env = NULL;
   self->memory = self->tlb = self->tlb_mask = self->tlb_dirty = NULL;
+  self->budget = self->due = NULL;
+  Py_RETURN_NONE;
+}
+
+static PyObject* engine_swap(Engine* self, PyObject* none) {
+  if (self->env != NULL) swap(self);
   Py_RETURN_NONE;
 }
 
@@ -414,6 +471,7 @@ static int engine_traverse(Engine* self, visitproc visit, void* arg) {
   Py_VISIT(self->other);
   Py_VISIT(self->trap);
   Py_VISIT(self->fresh_general);
+  Py_VISIT(self->registers);
   Py_VISIT(self->syscall_exit);
   return 0;
 }
@@ -425,6 +483,7 @@ static int engine_clear(Engine* self) {
   Py_CLEAR(self->other);
   Py_CLEAR(self->trap);
   Py_CLEAR(self->fresh_general);
+  Py_CLEAR(self->registers);
   Py_CLEAR(self->syscall_exit);
   return 0;
 }
@@ -442,6 +501,7 @@ static void engine_dealloc(PyObject* self) { free_object(self, (inquiry)engine_c
 static PyMethodDef engine_methods[] = {
     {"_open", (PyCFunction)(void (*)(void))engine_open, METH_VARARGS | METH_KEYWORDS, NULL},
     {"_close", (PyCFunction)engine_close, METH_NOARGS, NULL},
+    {"_swap", (PyCFunction)engine_swap, METH_NOARGS, NULL},
     {"attend", (PyCFunction)(void (*)(void))engine_attend, METH_VARARGS | METH_KEYWORDS, NULL},
     {NULL},
 };
@@ -450,6 +510,8 @@ static PyMemberDef engine_members[] = {
     {"_space", T_OBJECT, offsetof(Engine, space), 0, NULL},
     {"_trap", T_OBJECT, offsetof(Engine, trap), 0, NULL},
     {"fresh_general", T_OBJECT, offsetof(Engine, fresh_general), 0, NULL},
+    {"env", T_OBJECT, offsetof(Engine, registers), 0, NULL},
+    {"quantum", T_ULONGLONG, offsetof(Engine, quantum), 0, NULL},
     {"_view", T_UINT, offsetof(Engine, view), 0, NULL},
     {"_attention", T_BOOL, offsetof(Engine, attention), 0, NULL},
     {"_pc_written", T_BOOL, offsetof(Engine, pc_written), 0, NULL},
@@ -615,6 +677,8 @@ static int context_traverse(Context* self, visitproc visit, void* arg) {
   Py_VISIT(self->engine);
   Py_VISIT(self->aspace);
   Py_VISIT(self->way_out);
+  Py_VISIT(self->registers);
+  Py_VISIT(self->own_registers);
   return 0;
 }
 
@@ -622,6 +686,8 @@ static int context_clear(Context* self) {
   Py_CLEAR(self->engine);
   Py_CLEAR(self->aspace);
   Py_CLEAR(self->way_out);
+  Py_CLEAR(self->registers);
+  Py_CLEAR(self->own_registers);
   return 0;
 }
 
@@ -638,6 +704,8 @@ static PyMethodDef context_methods[] = {
 
 static PyMemberDef context_members[] = {
     {"_aspace", T_OBJECT, offsetof(Context, aspace), 0, NULL},
+    {"_regs", T_OBJECT, offsetof(Context, registers), 0, NULL},
+    {"_own_regs", T_OBJECT, offsetof(Context, own_registers), 0, NULL},
     {"_own_address", T_ULONGLONG, offsetof(Context, own_address), 0, NULL},
     {"armed", T_BOOL, offsetof(Context, armed), 0, NULL},
     {"step_pending", T_BOOL, offsetof(Context, step_pending), 0, NULL},

@@ -16,7 +16,6 @@ import os
 import struct
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from time import monotonic_ns
 from typing import Final, cast
 
@@ -136,12 +135,11 @@ class PortableEngine:
         self._armed = False  # with breakpoints
         self._dr6 = cpu.dr // 8 + 6
         self._space: Space | None = None  # whose page table is loaded
-        # Restricted mode goes back and forth between a view of two page tables and one of the two. What the CPU knows of the
-        # one is kept while the other is loaded.
+        # Two processes that talk go back and forth between two address spaces, and so does restricted mode. What the CPU knows
+        # of the one is kept while the other is loaded.
         self._other: Space | None = None
         self._view = 0  # OTHER_VIEW where an odd number of swaps has been made
-        self.loaded: tuple[PageTable, ...] = ()  # the page tables that it is made of
-        self._load_cr3 = partial(cpu.lib.cpu_x86_update_cr3_x86_64, cpu.env_address)
+        self.loaded: tuple[PageTable, ...] = ()  # the page tables that the two are made of
         self._started: PortableContext | None = None
         self._trap: _Trap = _no_trap
         self._tsc = tsc if tsc is not None else self.blocks
@@ -288,7 +286,8 @@ class PortableEngine:
         if self._in_syscall > 1:
             return self._in_syscall
         pc = self.env[_RIP]
-        part = self.loaded[-1 if pc >= UNIFIED_SPLIT else 0]
+        assert self._space is not None
+        part = self._space.parts[-1 if pc >= UNIFIED_SPLIT else 0]
         leaf = part.leaves.get(pc >> 21)
         if leaf is not None and pc & 0xFFF != 0xFFF:
             place = leaf[pc >> 12 & 511] & FRAME | pc & 0xFFF
@@ -329,12 +328,18 @@ class PortableEngine:
             self._live = None
 
     def unload(self, space: Space | None) -> None:
-        """The address space is about to go; put the empty one in its place."""
-        if space is not None and (space in (self._space, self._other) or space in self.loaded):
+        """The address space is about to go; where it is loaded put the empty one in its place."""
+        if space is None or self._space is None:
+            return
+        if space is self._space or space in self._space.parts:
             self._space = self._other = None
             self._view = 0
             self.loaded = ()
             self.cpu.load_cr3(self.cpu.null_cr3)
+        elif space is self._other or space in self.loaded:
+            self._other = None
+            self.loaded = self._space.parts
+            self.cpu.flush()
 
     def flush_page(self, address: int) -> None:
         """Forget the translation of the page at *address*."""
@@ -377,28 +382,22 @@ class PortableEngine:
         if not space.cr3:
             raise ValueError("the context's address space is closed")
         last = self._space
-        if space is self._other:
-            self.cpu.swap_tlbs()
-            self._view ^= _OTHER_VIEW
-            self._other = last
-            self.env[_CR3] = space.cr3
-        elif (
-            last is not None
-            and len(last.parts) != len(space.parts)  # nothing is part of its like; for speed
-            and (last in space.parts or space in last.parts)
-        ):
-            self.cpu.swap_tlbs()
-            self.cpu.clear_tlb()
-            self._view ^= _OTHER_VIEW
-            self._other = last
-            self.loaded = last.parts if space in last.parts else space.parts
-            self.env[_CR3] = space.cr3
-        else:
-            self._other = None
-            self._view = 0
+        if last is None:
             self.loaded = space.parts
-            self._load_cr3(space.cr3)
+            self.cpu.load_cr3(space.cr3)
+        else:
+            self._swap()
+            if space is not self._other:
+                self.cpu.clear_tlb()
+                self.loaded = (*last.parts, *space.parts)
+            self._other = last
+            self.env[_CR3] = space.cr3
         self._space = space
+
+    def _swap(self) -> None:
+        """What the CPU knows of the page table that is loaded, and of the other one, change places."""
+        self.cpu.swap_tlbs()
+        self._view ^= _OTHER_VIEW
 
     def _arm(self, context: PortableContext) -> None:
         debug = context.debug()
@@ -721,6 +720,9 @@ if _portable is not None:
                 tlb_mask=cpu.cpu + cpu.tlb_mask,
                 tlb_dirty=cpu.cpu + cpu.tlb_dirty,
                 read_eflags=read_eflags,
+                state_size=cpu.fp_end,
+                budget=_address(self._budget) if self._ticker is None else 0,
+                due=0 if self._ticker is None else self._ticker.due_address,
                 rip=layout.RIP,
                 eflags=layout.EFLAGS,
                 cc_src=layout.CC_SRC,
@@ -735,6 +737,10 @@ if _portable is not None:
                 syscall_exit=SYSCALL,
             )
             cpu.hook(abi.HOOK_INSN, hook, abi.INS_SYSCALL, data)
+
+
+def _address(window: memoryview) -> int:
+    return ctypes.addressof(ctypes.c_char.from_buffer(window))
 
 
 def _no_trap(_: int, exit_: Exit) -> PortableContext | None:

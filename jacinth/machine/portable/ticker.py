@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+from array import array
 from ctypes import POINTER, c_char, c_int, c_long, c_void_p
 from functools import partial
 from typing import Any, Final
@@ -58,8 +59,14 @@ class Ticker:
         # 0.5 us each.
         self._arm = partial(library.timer_settime, timer, 0, ctypes.byref(spec), None)
         self._disarm = partial(library.timer_settime, timer, 0, ctypes.byref(_TimerSpec()), None)
-        self.due = _NEVER  # not called before; in ns of time.monotonic_ns
+        self._due = array("Q", [_NEVER])
+        self.due_address = self._due.buffer_info()[0]  # for C
         self._called = -_LATE_NS  # the last time at which it may have been called
+
+    @property
+    def due(self) -> int:
+        """The function is not called before, in ns of time.monotonic_ns."""
+        return self._due[0]
 
     def arm(self) -> None:
         """A fresh slice begins now."""
@@ -67,13 +74,13 @@ class Ticker:
         if now >= self.due:
             self._called = now
         self._arm()
-        self.due = now + self._slice
+        self._due[0] = now + self._slice
 
     def disarm(self) -> None:
         if time.monotonic_ns() >= self.due:
             self._called = time.monotonic_ns()
         self._disarm()
-        self.due = _NEVER
+        self._due[0] = _NEVER
 
     def may_call(self) -> int:
         """For how many ns from now on, after `disarm`, the function may still be called."""
