@@ -195,6 +195,9 @@ class ProcessDispatcher(TaskDispatcher):
             if restricted is not None:
                 restricted.destroy()
             raise
+        # What a debugger has set begins as it is there, and is the process's own from then on.
+        process.debug_addr = prototype.debug_addr
+        process.break_on_load = prototype.break_on_load
         return cls._join_job(process)
 
     @classmethod

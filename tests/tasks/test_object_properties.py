@@ -24,6 +24,7 @@ from jacinth.abi import (
     ZX_INFO_SOCKET,
     ZX_MAX_NAME_LEN,
     ZX_OK,
+    ZX_PROCESS_SHARED,
     ZX_PROP_EXCEPTION_STATE,
     ZX_PROP_EXCEPTION_STRATEGY,
     ZX_PROP_JOB_KILL_ON_OOM,
@@ -315,6 +316,21 @@ def test_a_dead_thread_has_no_name_a_dead_process_has(calls: Calls, world: World
 def test_the_base_of_the_vdso_or_zero(zoo: Zoo, calls: Calls, world: World) -> None:
     assert zoo.get(calls.process(), ZX_PROP_PROCESS_VDSO_BASE_ADDRESS) == 0
     assert zoo.get(world.process, ZX_PROP_PROCESS_VDSO_BASE_ADDRESS) == world.vdso
+
+
+def test_a_process_that_shares_begins_with_what_a_debugger_has_set_in_its_prototype(
+    zoo: Zoo, calls: Calls
+) -> None:
+    """And each has its own from then on. Source: core tests of shared processes (PropertiesCopied)."""
+    prototype = calls.process(options=ZX_PROCESS_SHARED)
+    properties = {ZX_PROP_PROCESS_BREAK_ON_LOAD: 0x10AD, ZX_PROP_PROCESS_DEBUG_ADDR: 0xFACE}
+    for number, value in properties.items():
+        assert zoo.set(prototype, number, value) == ZX_OK
+    process, _ = calls.ok(calls.zx.zx_process_create_shared(prototype, 0, b"second"))
+    for number, value in properties.items():
+        assert zoo.get(process, number) == value
+        assert zoo.set(process, number, 0) == ZX_OK
+        assert (zoo.get(prototype, number), zoo.get(process, number)) == (value, 0)
 
 
 @get_shows("ZX_ERR_NOT_SUPPORTED")
