@@ -629,7 +629,9 @@ def build_vdso(rows: Sequence[SyscallRow], syscall: bytes = SYSCALL) -> VdsoImag
 
     put(0, b"\x7fELF\x02\x01\x01")  # 64 bits, little endian, version 1
     put(16, struct.pack("<HHI", _ET_DYN, _EM_X86_64, 1))
-    put(24, struct.pack("<QQQI", 0, _EHDR_SIZE, headers_offset, 0))  # no entry point
+    # A process that begins at the entry point, with any number, exits with it.
+    entry_point = routines["zx_process_exit"].start if "zx_process_exit" in routines else 0
+    put(24, struct.pack("<QQQI", entry_point, _EHDR_SIZE, headers_offset, 0))
     put(52, struct.pack("<HHH", _EHDR_SIZE, _PHDR_SIZE, _SEGMENTS))
     put(58, struct.pack("<HHH", _SHDR_SIZE, 1 + len(sections), len(sections)))
     segments = (

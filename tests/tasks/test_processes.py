@@ -252,6 +252,18 @@ def test_the_first_argument_is_a_handle_that_moves(calls: Calls, world: World, s
     assert (handle.object.koid, handle.rights) == (koid, abi.ZX_DEFAULT_EVENT_RIGHTS)
 
 
+def test_a_process_that_begins_at_the_entry_of_the_vdso_exits_with_its_argument(
+    calls: Calls, world: World, startable: Startable
+) -> None:
+    """Source: core tests of processes (ProcessStartNoHandle)."""
+    header = calls.ok(calls.zx.zx_process_read_memory(world.process, world.vdso, 64))[0]
+    entry = world.vdso + int.from_bytes(header[24:32], "little")
+    assert startable.start(entry=entry) == ZX_OK
+    assert world.ended(world.process)
+    assert calls.signals(world.process) == abi.ZX_TASK_TERMINATED
+    assert world.process_info().return_code == abi.ZX_HANDLE_INVALID
+
+
 def test_without_a_handle_the_process_has_none(calls: Calls, world: World, startable: Startable) -> None:
     assert startable.start() == ZX_OK
     world.settle()

@@ -128,7 +128,7 @@ def test_the_image_is_a_shared_object_that_elftools_reads() -> None:
     file = ELFFile(io.BytesIO(IMAGE.image))
     assert file["e_type"] == "ET_DYN"
     assert file["e_machine"] == "EM_X86_64"
-    assert file["e_entry"] == 0
+    assert file["e_entry"] == 0  # it has no zx_process_exit
     loads = [s for s in file.iter_segments() if s["p_type"] == "PT_LOAD"]
     assert [(s["p_flags"], s["p_vaddr"] == s["p_offset"]) for s in loads] == [(4, True), (5, True)]
     assert (loads[1]["p_vaddr"], loads[1]["p_filesz"]) == (IMAGE.code_offset, IMAGE.code_size)
