@@ -362,6 +362,8 @@ def test_guests_set_fs_and_gs_bases_themselves(machine: Machine) -> None:
         ("a10000000000000080", CpuException(Vector.GP, 0)),  # mov eax, [non-canonical]
         ("cd80", CpuException(Vector.GP, 0x80 << 3 | 2)),  # int 0x80
         ("cd0d", CpuException(Vector.GP, 13 << 3 | 2)),  # int 13
+        ("cd0e", CpuException(Vector.GP, 14 << 3 | 2)),  # int 14, which is no page fault
+        ("cd06", CpuException(Vector.GP, 6 << 3 | 2)),  # int 6, which is no undefined instruction
     ],
 )
 def test_an_exception_reports_kind_and_instruction(machine: Machine, text: str, expected: Exit) -> None:

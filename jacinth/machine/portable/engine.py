@@ -559,6 +559,8 @@ class PortableEngine:
                 exit_ = self._after_special(vector)
                 if exit_ is None:
                     return
+            elif status >> 32:
+                exit_ = self._software_interrupt(vector)
             elif vector == Vector.PF:
                 code = status & 0xFFFFFFFF
                 access = (
@@ -568,13 +570,6 @@ class PortableEngine:
                 if code & PageFaultCode.PRESENT and access != READ and self._flip(address, access):
                     return
                 exit_ = PageFault(address, access, bool(code & PageFaultCode.PRESENT), code)
-            elif status >> 32:
-                env[self._error_code] = 0
-                if vector == Vector.BP:
-                    exit_ = CpuException(Vector.BP, 0)
-                else:  # `int n` needs a gate that the kernel opens to level 3, and there is none
-                    env[_RIP] -= 2
-                    exit_ = CpuException(Vector.GP, vector << 3 | 2)
             elif vector == Vector.GP and self._hides_tsc and self._read_tsc():
                 if not env[_EFLAGS] & Rflags.TF:
                     return
@@ -590,6 +585,17 @@ class PortableEngine:
                 self._continue(following)
         except BaseException as error:
             self._fail(error)
+
+    def _software_interrupt(self, vector: int) -> CpuException:
+        """An instruction has asked for the exception: `int n`, `int3`."""
+        env = self.env
+        env[self._error_code] = 0
+        if vector == Vector.BP:
+            return CpuException(Vector.BP, 0)
+        # It needs a gate that the kernel opens to level 3, and there is no other one.
+        if vector != Vector.UD:  # where rip is still that of the instruction
+            env[_RIP] -= 2
+        return CpuException(Vector.GP, vector << 3 | 2)
 
     def _after_special(self, vector: int) -> Exit | None:
         """An interrupt while a hook has unfinished business. What is left for the trap afterwards, if
@@ -625,6 +631,8 @@ class PortableEngine:
         try:
             self.env[self._old_exception] = 0xFFFFFFFF
             exit_: Exit = CpuException(Vector.UD, 0)
+            if self.env[self._error_code] >> 32:  # `int 6`
+                exit_ = self._software_interrupt(Vector.UD)
             if self._special:
                 if self._port is None:
                     return 1
