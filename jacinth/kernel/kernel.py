@@ -496,7 +496,7 @@ class Kernel:
             except ZxError as error:
                 self.raise_exception(thread, _fatal_page_fault(exit_, error.status))
             except PageNeeded as need:
-                thread.coroutine = _wait_for_page(thread, exit_, need)
+                thread.coroutine = thread.faulting = _wait_for_page(thread, exit_, need)
                 return self._next(cpu)
             if not (thread.attention or thread.handling):
                 return thread.context

@@ -119,6 +119,7 @@ class ThreadDispatcher(TaskDispatcher):
         "exceptionate",
         "exit_announced",
         "exiting",
+        "faulting",
         "handling",
         "in_exception",
         "interrupted",
@@ -152,6 +153,7 @@ class ThreadDispatcher(TaskDispatcher):
             None  # a Python body, or a system call of machine code that has not returned yet
         )
         self.is_body = False
+        self.faulting: Body | None = None  # what machine code has waited with for a page, the last time
         self.waiter: Waiter | None = None  # what it is blocked on
         # Restricted mode: the state that is bound, and whether the thread has been kicked and has not noticed yet.
         self.restricted: RestrictedState | None = None
@@ -309,13 +311,18 @@ class ThreadDispatcher(TaskDispatcher):
             raise ZxError(Status.NOT_SUPPORTED)
         return self.context
 
-    def abandon_call(self) -> None:
-        """Somebody makes the stopped thread go on elsewhere: a system call that it waits in is over, without an answer."""
-        call = self.coroutine
-        if call is not None and not self.handling:
+    @property
+    def in_call(self) -> bool:
+        """Whether the stopped thread, machine code, is in the middle of a system call."""
+        return self.coroutine is not None and self.coroutine is not self.faulting and not self.handling
+
+    def abandon_wait(self) -> None:
+        """Somebody makes the stopped thread go on otherwise: a system call that it is in the middle of is over."""
+        wait = self.coroutine
+        if wait is not None and not self.handling:
             self.coroutine = None
             self._forget_waiter()
-            call.close()
+            wait.close()
 
     def _forget_waiter(self) -> None:
         waiter, self.waiter = self.waiter, None
@@ -440,11 +447,6 @@ class ThreadDispatcher(TaskDispatcher):
         """What user code of the thread reaches now."""
         restricted = self.restricted
         return restricted.aspace if restricted is not None and restricted.entered else self.process.aspace
-
-    def preempted(self) -> None:
-        """It has been taken off its CPU between two instructions."""
-        if self.rseq is not None and self.context is not None and not self.in_restricted:
-            self.rseq.preempted(self.context)
 
     def bind_restricted(self, state: RestrictedState | None) -> None:
         """Let *state* be what the current thread enters restricted mode with, from now on: None for nothing."""

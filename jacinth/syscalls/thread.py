@@ -41,6 +41,10 @@ _STATES: dict[int, type[Struct]] = {
     ZX_THREAD_STATE_DEBUG_REGS: zx_thread_state_debug_regs_t,
 }
 
+_IN_CALL = (
+    -6 & (1 << 64) - 1
+)  # ZX_ERR_INTERNAL_INTR_RETRY, which code never sees: the vDSO would make the call again
+
 
 @syscall
 def zx_thread_create(
@@ -125,6 +129,7 @@ async def zx_thread_raise_exception(call: Call, options: int, type: int, context
 def zx_thread_read_state(call: Call, handle: int, kind: int, buffer: UserOut, buffer_size: int) -> None:
     """Read registers of a thread that is suspended or in an exception.
 
+    In the middle of a call it has no answer yet: rax is ZX_ERR_INTERNAL_INTR_RETRY (core tests, SyscallSuspendedRegisterState).
     Rights: READ on handle.
     Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; INVALID_ARGS kind; BUFFER_TOO_SMALL; BAD_STATE a
     running thread; NOT_SUPPORTED a thread without registers (a Python body); INVALID_ARGS buffer.
@@ -139,13 +144,18 @@ def zx_thread_read_state(call: Call, handle: int, kind: int, buffer: UserOut, bu
         raise ZxError(Status.INVALID_ARGS)
     _check_size(buffer_size, cls.SIZE)
     context = thread.stopped_context(general=cls is zx_thread_state_general_regs_t)
-    buffer.write_struct(thread_state.read(context, cls))
+    state = thread_state.read(context, cls)
+    if isinstance(state, zx_thread_state_general_regs_t) and thread.in_call:
+        state.rax = _IN_CALL
+    buffer.write_struct(state)
 
 
 @syscall
 def zx_thread_write_state(call: Call, handle: int, kind: int, buffer: UserIn, buffer_size: int) -> None:
     """Write registers of a thread that is suspended or in an exception.
 
+    In the middle of a call another rax is the call's answer (core tests, SyscallDebuggerModifyResult), and with another rip the
+    call is over too.
     Rights: WRITE on handle.
     Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; INVALID_ARGS kind; BUFFER_TOO_SMALL; INVALID_ARGS buffer;
     BAD_STATE a running thread; NOT_SUPPORTED a thread without registers; INVALID_ARGS values that no thread may have.
@@ -167,8 +177,10 @@ def zx_thread_write_state(call: Call, handle: int, kind: int, buffer: UserIn, bu
     context = thread.stopped_context(general=cls is zx_thread_state_general_regs_t)
     pc = context.pc
     thread_state.write(context, state)
-    if context.pc != pc:
-        thread.abandon_call()
+    if isinstance(state, zx_thread_state_general_regs_t) and (
+        state.rip != pc or (thread.in_call and state.rax != _IN_CALL)
+    ):
+        thread.abandon_wait()
 
 
 def _check_size(given: int, needed: int) -> None:

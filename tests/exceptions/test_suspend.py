@@ -9,6 +9,7 @@ import pytest
 
 from jacinth.abi import (
     ZX_ERR_BAD_STATE,
+    ZX_ERR_CANCELED,
     ZX_ERR_NOT_SUPPORTED,
     ZX_ERR_WRONG_TYPE,
     ZX_EXCEPTION_CHANNEL_DEBUGGER,
@@ -17,15 +18,18 @@ from jacinth.abi import (
     ZX_THREAD_RUNNING,
     ZX_THREAD_STATE_BLOCKED_EXCEPTION,
     ZX_THREAD_STATE_BLOCKED_SLEEPING,
+    ZX_THREAD_STATE_BLOCKED_WAIT_ONE,
     ZX_THREAD_STATE_DEAD,
     ZX_THREAD_STATE_GENERAL_REGS,
     ZX_THREAD_STATE_NEW,
     ZX_THREAD_STATE_RUNNING,
     ZX_THREAD_STATE_SUSPENDED,
     ZX_THREAD_SUSPENDED,
+    ZX_USER_SIGNAL_0,
+    ZX_VM_PERM_READ,
     zx_thread_state_general_regs_t,
 )
-from tests.exceptions.conftest import World
+from tests.exceptions.conftest import PAGE, World
 from tests.ipc.conftest import Program
 
 FOREVER = (1 << 63) - 1
@@ -212,6 +216,73 @@ def test_a_debugger_takes_a_thread_out_of_its_wait(world: World) -> None:
     world.set_registers(thread, rip=world.write(COUNT), rdi=world.data)
     world.close(token)
     assert runs(world)
+
+
+IN_CALL = -6 & (1 << 64) - 1  # ZX_ERR_INTERNAL_INTR_RETRY
+
+
+def waiter(world: World) -> tuple[bytes, int]:
+    """Code: wait for a signal of an event, then store the status and end. And the host's handle to the event."""
+    event = int(world.ok(world.zx.zx_event_create(0)))
+    handles = world.k.host.dispatcher.handles
+    own = handles.get(world.process).object.handles.add(handles.remove(world.duplicate(event)))
+    arguments = world.set("rdi", own) + world.set("rsi", ZX_USER_SIGNAL_0) + world.set("rdx", FOREVER)
+    observed = b"\x48\xb9" + (world.data + 16).to_bytes(8, "little")  # mov rcx, address
+    return arguments + observed + world.call("zx_object_wait_one") + world.store_rax(0) + world.exit, event
+
+
+def test_registers_in_the_middle_of_a_call(world: World) -> None:
+    """Source: core tests of threads (SyscallSuspendedRegisterState)."""
+    code, event = waiter(world)
+    thread = world.run(code)
+    world.settle()
+    token = suspend(world, thread)
+    regs = world.registers(thread)
+    assert (regs.rsi, regs.rdx, regs.r10) == (ZX_USER_SIGNAL_0, FOREVER, world.data + 16)
+    assert regs.rax == IN_CALL
+    world.set_registers(thread, rbx=3)  # with the same rax: it goes on waiting
+    world.close(token)
+    world.settle()
+    assert world.state(thread) == ZX_THREAD_STATE_BLOCKED_WAIT_ONE
+    world.ok(world.zx.zx_object_signal(event, 0, ZX_USER_SIGNAL_0))
+    assert world.ended(thread)
+    assert (world.word(0), world.word(16)) == (ZX_OK, ZX_USER_SIGNAL_0)
+
+
+def test_a_debugger_answers_a_call(world: World) -> None:
+    """Source: core tests of threads (SyscallDebuggerModifyResult)."""
+    code, event = waiter(world)
+    thread = world.run(code)
+    world.settle()
+    token = suspend(world, thread)
+    world.set_registers(thread, rax=ZX_ERR_CANCELED & (1 << 64) - 1)
+    assert world.registers(thread).rax == ZX_ERR_CANCELED & (1 << 64) - 1
+    world.close(token)
+    world.ok(world.zx.zx_object_signal(event, 0, ZX_USER_SIGNAL_0))
+    assert world.ended(thread)
+    assert world.word(0) & 0xFFFF_FFFF == ZX_ERR_CANCELED & 0xFFFF_FFFF
+    assert world.word(16) == 0
+
+
+def test_a_thread_that_waits_for_a_page_is_in_no_call(world: World) -> None:
+    zx = world.zx
+    pager, port = world.ok(zx.zx_pager_create(0)), world.ok(zx.zx_port_create(0))
+    paged = world.ok(zx.zx_pager_create_vmo(pager, 0, port, 0, PAGE))
+    address = world.ok(zx.zx_vmar_map(world.vmar, ZX_VM_PERM_READ, 0, paged, 0, PAGE))
+    # mov eax, 9; mov rsi, [rdi]
+    code = b"\xb8\x09\0\0\0" + b"\x48\x8b\x37" + world.store_rax(0) + world.exit
+    thread = world.run(code, address)
+    world.settle()
+    token = suspend(world, thread)
+    assert world.registers(thread).rax == 9
+    world.set_registers(thread, rax=10)
+    world.close(token)
+    world.settle()
+    assert world.word(0) == 0
+    page = world.ok(zx.zx_vmo_create(PAGE, 0))
+    world.ok(zx.zx_pager_supply_pages(pager, paged, 0, PAGE, page, 0))
+    assert world.ended(thread)
+    assert world.word(0) == 10
 
 
 @pytest.mark.shows("zx_thread_read_state", "ZX_ERR_NOT_SUPPORTED")
