@@ -279,6 +279,8 @@ class Kernel:
                 context = self._advance(thread)
                 if context is not None:
                     self._running[cpu] = thread
+                    if thread.rseq is not None:
+                        thread.rseq.going_on(context, cpu, restricted=thread.in_restricted)
                     return context
                 now = self.clock.now()
                 thread.runtime += now - thread.picked_at
@@ -345,7 +347,6 @@ class Kernel:
             cpu = self._running.index(thread)
             self.engine.stop(cpu)
             self._end_turn(cpu, thread)
-            thread.preempted()
             self._tell_switch(cpu, thread, self.clock.now(), None)
             self.make_ready(thread)
 
@@ -503,7 +504,6 @@ class Kernel:
         elif isinstance(exit_, Preempted):
             self._tick(_QUANTUM_NS)
             thread.attention = True
-            thread.preempted()
         elif isinstance(exit_, CpuException):
             type_ = _EXCEPTION_TYPES.get(exit_.vector, ZX_EXCP_GENERAL)
             self.raise_exception(thread, ExceptionReport(type_, exit_.vector, exit_.code))
@@ -558,7 +558,6 @@ class Kernel:
             for cpu, thread in enumerate(self._running):
                 if thread is not None and thread is not interrupted:
                     self._end_turn(cpu, thread)
-                    thread.preempted()
                     self._put_back(thread)
                 self._running[cpu] = None
                 for probe in self.probes:

@@ -430,6 +430,63 @@ def test_memory_that_is_decommitted_is_zero_at_once(k: Kernel, world: World) -> 
     assert comes(world, lambda: world.word(0) == 0)
 
 
+COUNTERS = r"""
+#include <stdio.h>
+#include <threads.h>
+#include <zircon/process.h>
+#include <zircon/syscalls.h>
+#include <zircon/syscalls/rseq.h>
+#define THREADS 4
+#define TIMES 300000
+static zx_handle_t vmo;
+static zx_rseq_t* records;
+static volatile long counters[64];
+static volatile int failed, there;
+
+// One more in the counter of this CPU: 1 where that could be done in one go.
+static int add(volatile zx_rseq_t* record, uint32_t cpu) {
+  int done = 0;
+  __asm__ volatile(
+      "lea 1f(%%rip), %%r8\n mov %%r8, 8(%1)\n movq $(2f - 1f), 16(%1)\n lea 3f(%%rip), %%r8\n mov %%r8, 24(%1)\n"
+      "1: cmp %k2, (%1)\n jne 3f\n mov (%3), %%r9\n inc %%r9\n .rept 200\n nop\n .endr\n mov %%r9, (%3)\n"
+      "2: mov $1, %0\n"
+      "3: movq $0, 16(%1)\n"
+      : "+r"(done) : "r"(record), "r"(cpu), "r"(&counters[cpu]) : "r8", "r9", "memory");
+  return done;
+}
+
+static int count(void* argument) {
+  size_t offset = (size_t)argument * sizeof(zx_rseq_t);
+  volatile zx_rseq_t* record = records + (size_t)argument;
+  failed |= zx_thread_set_rseq(vmo, offset, sizeof(zx_rseq_t));
+  __atomic_add_fetch(&there, 1, __ATOMIC_SEQ_CST);
+  while (there < THREADS) zx_thread_legacy_yield(0);
+  for (int i = 0; i < TIMES;) i += add(record, record->cpu_id);
+  return 0;
+}
+
+int main(void) {
+  thrd_t threads[THREADS];
+  zx_vaddr_t address;
+  failed |= zx_vmo_create(4096, 0, &vmo);
+  failed |= zx_vmar_map(zx_vmar_root_self(), ZX_VM_PERM_READ | ZX_VM_PERM_WRITE, 0, vmo, 0, 4096, &address);
+  records = (zx_rseq_t*)address;
+  for (size_t i = 0; i < THREADS; i++) thrd_create(&threads[i], count, (void*)i);
+  long sum = 0;
+  for (int i = 0; i < THREADS; i++) thrd_join(threads[i], NULL);
+  for (int i = 0; i < 64; i++) sum += counters[i];
+  printf("%d %d %d %d\n", failed, counters[0] > 0, counters[1] > 0, sum == THREADS * TIMES);
+  return 0;
+}
+"""
+
+
+def test_counters_that_each_cpu_has_of_its_own_are_exact(k: Kernel, build: Build) -> None:  # noqa: F811
+    """Restartable sequences. Source: core tests of rseq (NoLostUpdates)."""
+    done = Run(k, build("counters", COUNTERS)).finish()
+    assert (done.return_code, done.output) == (0, b"0 1 1 1\n")
+
+
 # ---- Looking on
 
 

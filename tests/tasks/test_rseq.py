@@ -1,4 +1,4 @@
-"""Restartable sequences and barriers. Source: zircon/kernel/lib/syscalls/thread.rs, zircon/vdso/misc.fidl."""
+"""Restartable sequences and barriers. Source: zircon/kernel/lib/syscalls/thread.rs, zircon/vdso/misc.fidl; core tests of rseq."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from tests.tasks.conftest import PAGE, Calls, World
 shows = pytest.mark.shows
 SIZE = zx_rseq_t.SIZE
 SPIN = b"\xeb\xfe"  # jmp to itself
+USER_TOP = 1 << 47
 
 
 def _give(world: World, k: Kernel, handle: int) -> int:
@@ -87,6 +88,46 @@ def test_outside_of_a_sequence_preemption_changes_nothing(
     assert world.word(8) == 0
 
 
+def test_a_suspension_aborts_a_sequence(world: World, k: Kernel) -> None:
+    vmo = world.ok(world.zx.zx_vmo_create(PAGE, 0))
+    head = _register(world, k, vmo, b"")
+    entry = world.write(head + SPIN + _mark(world, 8) + SPIN)
+    start = entry + len(head)
+    thread = world.thread()
+    world.ok(world.zx.zx_thread_start(thread, entry, world.stack, 0, 0))
+    world.settle()
+    token = world.ok(world.zx.zx_task_suspend(thread))
+    world.ok(world.zx.zx_vmo_write(vmo, _record(start, len(SPIN), start + len(SPIN)), 0))
+    assert world.word(8) == 0
+    world.close(token)
+    world.settle()
+    assert world.word(8) == 1
+
+
+@pytest.mark.parametrize("abort", [USER_TOP, 1 << 51, 0xFFFF_FFFF_FFFF_0000, (1 << 64) - 1])
+def test_an_abort_address_outside_user_space_changes_nothing(world: World, k: Kernel, abort: int) -> None:
+    vmo = world.ok(world.zx.zx_vmo_create(PAGE, 0))
+    head = _register(world, k, vmo, b"")
+    entry = world.write(head + SPIN)
+    world.ok(world.zx.zx_vmo_write(vmo, _record(entry, PAGE, abort), 0))
+    thread = world.thread()
+    world.ok(world.zx.zx_thread_start(thread, entry, world.stack, 0, 0))
+    assert not world.ended(thread)
+    token = world.ok(world.zx.zx_task_suspend(thread))
+    assert world.registers(thread).rip == entry + len(head)
+    world.close(token)
+
+
+def test_the_record_says_on_which_cpu_whenever_the_thread_gets_one(world: World, k: Kernel) -> None:
+    vmo = world.ok(world.zx.zx_vmo_create(PAGE, 0))
+    world.run(_register(world, k, vmo, SPIN))
+    world.settle()
+    for _ in range(2):
+        world.ok(world.zx.zx_vmo_write(vmo, b"\xff" * 4, 0))
+        world.settle()
+        assert world.ok(world.zx.zx_vmo_read(vmo, 0, 4)) == bytes(4)
+
+
 def test_a_sequence_that_was_taken_back_is_not_aborted(world: World, k: Kernel) -> None:
     vmo = world.ok(world.zx.zx_vmo_create(PAGE, 0))
     undo = world.set("rdi", 0) + world.set("rsi", 0) + world.set("rdx", 0) + world.call("zx_thread_set_rseq")
@@ -127,6 +168,9 @@ def test_the_record_s_place_is_checked(calls: Calls) -> None:
     assert set_(event, 0, SIZE) == ZX_ERR_WRONG_TYPE
     for right in (ZX_RIGHT_READ, ZX_RIGHT_WRITE, ZX_RIGHT_DUPLICATE):
         assert set_(calls.without(vmo, right), 0, SIZE) == ZX_ERR_ACCESS_DENIED
+    pager, port = int(calls.ok(zx.zx_pager_create(0))), int(calls.ok(zx.zx_port_create(0)))
+    paged = int(calls.ok(zx.zx_pager_create_vmo(pager, 0, port, 0, PAGE)))
+    assert set_(paged, 0, SIZE) == set_(paged, PAGE, SIZE) == ZX_ERR_INVALID_ARGS
     for offset in (PAGE, 1 << 63, (1 << 64) - 32):
         assert set_(vmo, offset, SIZE) == ZX_ERR_OUT_OF_RANGE
     assert set_(vmo, PAGE - SIZE, SIZE) == ZX_OK
