@@ -158,6 +158,11 @@ def object_type_name(object_type: int) -> str:
     return _names("ZX_OBJ_TYPE_").get(object_type, str(object_type)).removeprefix("ZX_OBJ_TYPE_")
 
 
+def return_code_name(code: int) -> str:
+    """How a process has ended: the ZX_TASK_RETCODE_* of one that was killed, the number that another has returned."""
+    return _names("ZX_TASK_RETCODE_").get(code, str(code))
+
+
 def rights_names(rights: int) -> str:
     """The names of the rights, "ZX_RIGHT_READ | ZX_RIGHT_WRITE"; no right is ZX_RIGHT_NONE."""
     return _bits(_names("ZX_RIGHT_"), rights)
@@ -185,3 +190,9 @@ def _signals(object_type: int) -> dict[int, str]:
 def signal_names(object_type: int, signals: int) -> str:
     """The names of the signals as the object's type calls them; none is ZX_SIGNAL_NONE."""
     return _bits(_signals(object_type), signals)
+
+
+def printable(name: bytes) -> str:
+    """A name as a terminal may show it: programs choose their names, and must not command the terminal with them."""
+    text = name.decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

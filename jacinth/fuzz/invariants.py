@@ -88,7 +88,7 @@ def members(cls: type) -> tuple[str, ...] | None:
         names = tuple(
             name
             for base in cls.__mro__
-            for name in getattr(base, "__slots__", ())
+            for name in vars(base).get("__slots__", ())
             if name not in ("kernel", "_kernel", "__weakref__", "__dict__")
         )
     return names

@@ -118,3 +118,7 @@ class HandleTable:
 
     def __iter__(self) -> Iterator[tuple[int, Handle]]:
         return iter(tuple(self.handles.items()))
+
+
+class HostTable(HandleTable):
+    """The host's handles. Without __slots__: who wants to know of each new one can give this table an `add` of its own."""

@@ -28,6 +28,7 @@ from jacinth.abi import (
     ZX_RESTRICTED_REASON_KICK,
     ZX_RESTRICTED_REASON_SYSCALL,
     ZX_TASK_RETCODE_EXCEPTION_KILL,
+    ZX_THREAD_STATE_SUSPENDED,
     ZxError,
 )
 from jacinth.kernel.exception import ExceptionReport, announce_exit, handle, has_handler, policy_error
@@ -70,7 +71,30 @@ _PAGE_FAULT_VECTOR: Final = 14
 
 
 class KernelDeadlock(RuntimeError):
-    """The host waits for something, and nothing in the system can ever run again."""
+    """The host waits for something, and nothing in the system can ever run again. It says what each thread waits for."""
+
+    def __init__(self, root: JobDispatcher) -> None:
+        super().__init__()
+        # What it says is said later, often when the system is no more.
+        self._waiting = [
+            (thread.koid, thread.name, thread.info_state, process.koid, process.name)
+            for job in root.walk()
+            for process in job.processes()
+            for thread in process.threads()
+            if thread.state is not ThreadState.INITIAL
+        ]
+
+    def __str__(self) -> str:
+        from jacinth.abi.names import flag_names, printable  # programs that run well start without them
+
+        lines = ["every thread waits, and nothing is left that could wake one"]
+        for koid, name, state, process, program in self._waiting:
+            if state == ZX_THREAD_STATE_SUSPENDED:
+                what = "ZX_THREAD_STATE_SUSPENDED"
+            else:
+                what = flag_names("ZX_THREAD_STATE_BLOCKED_", state)
+            lines.append(f'  [{process}.{koid}] "{printable(program)}", "{printable(name)}": {what}')
+        return "\n".join(lines)
 
 
 class HostInput(Protocol):
@@ -241,7 +265,7 @@ class Kernel:
             if not there and deadline is not None:
                 clock.wait_until(deadline)
             elif not there and not wanted:
-                raise KernelDeadlock("every thread waits, and nothing is left that could wake one")
+                raise KernelDeadlock(self.root_job_dispatcher)
             now = clock.now()
 
     def _wanted_inputs(self) -> list[int]:

@@ -83,9 +83,9 @@ class SharedState:
 
     __slots__ = ("aspace", "count", "futexes", "handles")
 
-    def __init__(self, kernel: Kernel, base: int, size: int) -> None:
+    def __init__(self, kernel: Kernel, base: int, size: int, table: type[HandleTable] = HandleTable) -> None:
         self.aspace = VmAspace(kernel, base, size)
-        self.handles = HandleTable(kernel.random.getrandbits(32))
+        self.handles = table(kernel.random.getrandbits(32))
         self.futexes = FutexContext()
         self.count = 1  # processes that are not dead yet
 

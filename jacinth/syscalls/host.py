@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jacinth.abi import ZX_RSRC_KIND_ROOT, Status, ZxError
-from jacinth.kernel.handle import Handle
+from jacinth.kernel.handle import Handle, HostTable
 from jacinth.kernel.process import ProcessDispatcher, ProcessState, SharedState
 from jacinth.kernel.resource import ResourceDispatcher
 from jacinth.kernel.thread import ThreadDispatcher, ThreadState
@@ -26,9 +26,15 @@ class HostProcess(ProcessDispatcher):
     __slots__ = ()
 
     def __init__(self, kernel: Kernel) -> None:
-        shared = SharedState(kernel, PRIVATE_ASPACE_BASE, PRIVATE_ASPACE_SIZE)
+        shared = SharedState(kernel, PRIVATE_ASPACE_BASE, PRIVATE_ASPACE_SIZE, HostTable)
         super().__init__(kernel.root_job_dispatcher, b"host", shared, False, None)
         self._set_state(ProcessState.RUNNING)
+
+    @property
+    def table(self) -> HostTable:
+        """Its handles, as what they are."""
+        assert isinstance(self.handles, HostTable)
+        return self.handles
 
     def kill(self, return_code: int) -> None:
         """The host cannot be killed from inside."""

@@ -15,16 +15,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final
 
 import pytest
 
+from jacinth.api.handle import INFINITE
 from jacinth.api.kernel import Kernel
-from jacinth.testing.leaks import Census
+from jacinth.api.status import ZxStatus
+from jacinth.kernel.kernel import KernelDeadlock
+from jacinth.testing.leaks import Census, LeakError, is_ours
 from jacinth.testing.programs import Finished, Program
 from jacinth.tools import cc
 
 MEMORY: Final = 64 << 20
+
+# What a test has to do with, and says all by itself: how the kernel came to raise it is of no interest.
+_SAY_ALL: Final = (ZxStatus, KernelDeadlock, cc.CompileError)
 
 _KERNEL: Final = pytest.StashKey[Kernel]()
 
@@ -44,11 +51,25 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    raised = call.excinfo
+    if raised is not None and not item.config.option.fulltrace:
+        bodys_own = not is_ours(raised.traceback[-1].frame.raw)
+        if bodys_own or isinstance(raised.value, _SAY_ALL):
+            _leave_out_ours(raised.tb)
     report = yield
     kernel = item.stash.get(_KERNEL, None)
     if report.failed and kernel is not None:
         report.sections.append(("jacinth", f"seed {kernel.seed}, time {kernel.now} ns"))
     return report
+
+
+def _leave_out_ours(trace: TracebackType) -> None:
+    """Take what runs in this package out of a traceback."""
+    while trace.tb_next is not None:
+        if is_ours(trace.tb_next.tb_frame):
+            trace.tb_next = trace.tb_next.tb_next
+        else:
+            trace = trace.tb_next
 
 
 @pytest.fixture
@@ -72,8 +93,10 @@ def kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
 @pytest.fixture
 def no_leaks(kernel: Kernel) -> Iterator[Census]:
     """Fails a test that leaves handles, jobs, processes or pages behind."""
-    with Census(kernel) as census:
-        yield census
+    census = Census(kernel)
+    yield census
+    if leaks := census.leaks():
+        pytest.fail(str(LeakError(leaks)), pytrace=False)
 
 
 @pytest.fixture
@@ -107,9 +130,13 @@ def compile_c(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def run_c(kernel: Kernel, compile_c: Callable[..., Path]) -> Callable[..., Finished]:
-    """`run_c(source, ..., args=(), stdin=b"", handles=(), flags=())`: compile, run to the end, and answer how it ended."""
+    """`run_c(source, ..., args=(), stdin=b"", handles=(), flags=(), deadline=INFINITE)`: compile, run to the end, or to a kill at
+    *deadline* ns, and answer how it ended.
+    """
 
-    def run(*sources: str | Path, flags: tuple[str, ...] = (), **options: Any) -> Finished:
-        return Program(kernel, compile_c(*sources, flags=flags), **options).finish()
+    def run(
+        *sources: str | Path, flags: tuple[str, ...] = (), deadline: int = INFINITE, **options: Any
+    ) -> Finished:
+        return Program(kernel, compile_c(*sources, flags=flags), **options).finish(deadline)
 
     return run

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jacinth.abi import PA_FD, PA_HND, PA_USER0
+from jacinth.abi.names import return_code_name
 from jacinth.api.flags import Signals
 from jacinth.api.handle import INFINITE, WaitItem, object_wait_many
 from jacinth.api.socket import Socket
 from jacinth.api.status import ZxPeerClosed, ZxShouldWait, ZxTimedOut
 from jacinth.api.task import Process
+from jacinth.tools.crash import CrashReporter
 from jacinth.userboot.launch import launch
 
 if TYPE_CHECKING:
     from jacinth.api.handle import Handle
     from jacinth.api.kernel import Kernel
     from jacinth.api.task import Job
+    from jacinth.kernel.exception import ExceptionReport
+    from jacinth.kernel.job import JobDispatcher
+    from jacinth.kernel.thread import ThreadDispatcher
 
 _ROOM: Final = 1 << 16
 
@@ -31,12 +37,32 @@ class Finished:
     return_code: int
     output: bytes
 
+    def __repr__(self) -> str:
+        return f"Finished(return_code={return_code_name(self.return_code)}, output={self.output!r})"
+
+
+class _Crashes(CrashReporter):
+    """Reports exceptions of what runs in a program's job on standard error, which pytest shows with a failure."""
+
+    def __init__(self, kernel: Kernel, data: bytes, job: int) -> None:
+        super().__init__(kernel, data)
+        self._job = job
+
+    def on_exception(self, thread: ThreadDispatcher, report: ExceptionReport) -> None:
+        job: JobDispatcher | None = thread.process.job
+        while job is not None and job.koid != self._job:
+            job = job.parent
+        if job is not None:
+            self._out = sys.stderr  # what it is now
+            super().on_exception(thread, report)
+
 
 class Program:
     """A program that runs whenever the kernel does: `process` and `job` are the host's handles.
 
     What it writes to standard output and error is read by `output` and `finish`; *stdin* is what it can read. *handles*
-    are given to it, as the startup handles PA_HND(PA_USER0, 0), (PA_USER0, 1) and so on, and are its own then.
+    are given to it, as the startup handles PA_HND(PA_USER0, 0), (PA_USER0, 1) and so on, and are its own then. An exception
+    that nobody handles is reported on `sys.stderr`, as `jacinth run` does.
     """
 
     def __init__(
@@ -57,6 +83,8 @@ class Program:
         self._written = bytearray()
         self._unread = stdin
         self.job: Job[Kernel] = (job or kernel.root_job).create_child_job()
+        self._crashes = _Crashes(kernel, data, self.job.koid)
+        kernel.observers.append(self._crashes)
         self._console, theirs = Socket.create(caller=kernel)
         self._input, its_input = Socket.create(caller=kernel)
         self._feed()
@@ -116,6 +144,7 @@ class Program:
         """Kill it where it still runs, and close the handles to it."""
         if not self.job.is_invalid:
             self.job.kill()
+            self._kernel.observers.remove(self._crashes)
         for handle in (self.job, self.process, self._console, self._input):
             handle.close()
 

@@ -20,12 +20,12 @@ from jacinth.abi import (
     ZX_EXCP_UNDEFINED_INSTRUCTION,
     ZxError,
 )
-from jacinth.abi.names import flag_names, status_name
+from jacinth.abi.names import flag_names, printable, status_name
 from jacinth.kernel.kernel import KernelObserver
 from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.machine.interface import PAGE_SIZE
 from jacinth.machine.x86_64 import PageFaultCode
-from jacinth.tools.inspector import address_space, printable
+from jacinth.tools.inspector import address_space
 from jacinth.userboot.console import write_all
 from jacinth.userboot.vdso_vmo import vdso_image
 

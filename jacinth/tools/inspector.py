@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from jacinth.abi import ZX_VM_PERM_EXECUTE, ZX_VM_PERM_READ, ZX_VM_PERM_WRITE
+from jacinth.abi.names import printable
 from jacinth.kernel.job import JobDispatcher
 from jacinth.kernel.vm.vmar import VmAddressRegion, VmMapping
 
@@ -21,12 +22,6 @@ class Mapped(NamedTuple):
     end: int
     access: str  # "rw-"
     name: str  # of the VMO
-
-
-def printable(name: bytes) -> str:
-    """A name as a terminal may show it: programs choose their names, and must not command the terminal with them."""
-    text = name.decode(errors="backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def job_tree(job: JobDispatcher) -> list[str]:

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from jacinth.api.machine import EngineName
-    from jacinth.kernel.job import JobDispatcher
 
 # Exit statuses, as shells and timeout(1) have them.
 TIMED_OUT: Final = 124
@@ -199,8 +198,8 @@ def _run_on(kernel: Kernel, path: str, data: bytes, arguments: Sequence[str], op
     )
     try:
         zx.zx_object_wait_one(program.process, ZX_TASK_TERMINATED, ZX_TIME_INFINITE)
-    except KernelDeadlock:
-        raise _CannotRun("\n".join(_deadlock(kernel.root_job_dispatcher)), CANNOT_GO_ON) from None
+    except KernelDeadlock as error:
+        raise _CannotRun(str(error), CANNOT_GO_ON) from None
     _, record, _, _ = zx.zx_object_get_info(program.process, ZX_INFO_PROCESS, zx_info_process_t.SIZE)
     return_code = zx_info_process_t.unpack(record).return_code
     # Whatever else the program has started ends with it.
@@ -214,20 +213,6 @@ def _run_on(kernel: Kernel, path: str, data: bytes, arguments: Sequence[str], op
 
         _say(path, f"killed ({flag_names('ZX_TASK_RETCODE_', return_code)})")
     return exit_status(return_code)
-
-
-def _deadlock(root: JobDispatcher) -> Iterator[str]:
-    """What every thread waits for."""
-    from jacinth.abi.names import flag_names
-    from jacinth.tools.inspector import printable
-
-    yield "every thread waits, and nothing is left that could wake one"
-    for job in root.walk():
-        for process in job.processes():
-            for thread in process.threads():
-                what = flag_names("ZX_THREAD_STATE_BLOCKED_", thread.info_state)
-                names = f'"{printable(process.name)}", "{printable(thread.name)}"'
-                yield f"  [{process.koid}.{thread.koid}] {names}: {what}"
 
 
 @contextmanager

@@ -22,13 +22,20 @@ from jacinth.abi import (
     Struct,
     ZxError,
 )
-from jacinth.abi.names import flag_names, object_type_name, rights_names, signal_names, status_name
+from jacinth.abi.names import (
+    flag_names,
+    object_type_name,
+    printable,
+    return_code_name,
+    rights_names,
+    signal_names,
+    status_name,
+)
 from jacinth.abi.rows import Kind, Param, SyscallRow
 from jacinth.kernel.kernel import KernelObserver
 from jacinth.kernel.thread import ThreadState
 from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.tools.crash import describe
-from jacinth.tools.inspector import printable
 
 if TYPE_CHECKING:
     from jacinth.kernel.exception import ExceptionReport
@@ -69,8 +76,7 @@ class Tracer(KernelObserver):
         self._write(f"[{thread.process.koid}.{thread.koid}] --- {describe(report)} ---")
 
     def on_process_exit(self, process: ProcessDispatcher) -> None:
-        code = process.return_code
-        shown = flag_names("ZX_TASK_RETCODE_", code) if -1100 < code <= -1024 else str(code)
+        shown = return_code_name(process.return_code)
         self._write(f'[{process.koid}] +++ "{printable(process.name)}" ended with {shown} +++')
 
 

@@ -343,5 +343,24 @@ def test_running_ends_when_nothing_is_left_to_run(k: Kernel, process: Process) -
     assert len(ticks) == 1
     k.run()
     assert len(ticks) == 3
-    with pytest.raises(KernelDeadlock):
+    with pytest.raises(KernelDeadlock, match=r"nothing is left that could wake one$"):
         Event.create().wait(Signals.USER_0)
+
+
+def test_a_deadlock_says_what_every_thread_waits_for(k: Kernel) -> None:
+    async def wait(zx: Body) -> None:
+        await Event.create(caller=zx).wait(Signals.USER_0)
+
+    processes = [k.root_job.create_child_process(name)[0] for name in ("waits", "is suspended")]
+    for process in processes:
+        process.start_body(wait)
+    token = processes[1].suspend()
+    with pytest.raises(KernelDeadlock) as caught:
+        processes[0].wait(Signals.PROCESS_TERMINATED)
+    k.root_job.kill()  # it says what was
+    _, *lines = str(caught.value).splitlines()
+    assert [line.partition('"')[2] for line in lines] == [
+        'waits", "wait": ZX_THREAD_STATE_BLOCKED_WAIT_ONE',
+        'is suspended", "wait": ZX_THREAD_STATE_SUSPENDED',
+    ]
+    token.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -78,7 +79,12 @@ def test_a_failure_names_the_seed(pytester: pytest.Pytester) -> None:
     [
         ("kernel.root_job.create_child_job()", "handle 0x* to job *"),
         ("jacinth.Channel.create()", "handle 0x* to channel *"),
-        ("jacinth.Vmo.create(4096).write(b'x')", "1 committed pages"),
+        ("jacinth.Vmo.create(4096).write(b'x')", "handle 0x* to vmo * with 1 committed page, from *"),
+        ("jacinth.Vmo.create(8192).write(b'x' * 8192)", "2 committed pages in all"),
+        (
+            "with jacinth.Vmo.create(4096) as vmo: kernel.root_vmar.map(0, vmo, 0, 4096)",
+            "mapping at 0x* of 0x1000 bytes of vmo *",
+        ),
         ("kernel.root_job.create_child_process('left')[0].take()", "process * 'left'"),
     ],
 )
@@ -86,6 +92,41 @@ def test_what_is_left_behind_fails_the_test(pytester: pytest.Pytester, line: str
     result = _run(pytester, f"import jacinth\n\n\ndef test_it(kernel, no_leaks):\n    {line}\n")
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines([f"*{left}*"])
+
+
+def test_a_leak_names_the_line_it_comes_from(pytester: pytest.Pytester) -> None:
+    result = _run(
+        pytester,
+        """
+        import jacinth
+
+        def both():
+            return jacinth.Channel.create()
+
+        def test_it(kernel, no_leaks):
+            one, other = both()
+            other.close()
+            kernel.root_job.create_child_process("left")[0].take()
+            kernel.host.sys.zx_event_create(0)
+        """,
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    lines = ["handle 0x* to channel *", "handle 0x* to process * 'left'", "handle 0x* to event *"]
+    places = [4, 9, 10]
+    result.stdout.fnmatch_lines(
+        [f"*{line}, from *.py:{place}" for line, place in zip(lines, places, strict=True)]
+    )
+    result.stdout.fnmatch_lines(["  process * 'left', from *.py:9"])
+
+
+def test_a_received_handle_names_the_line_that_received_it(k: Kernel) -> None:
+    one, other = Channel.create(caller=k)
+    census = Census(k)
+    one.write(b"", [Vmo.create(4096, caller=k)])
+    other.read()
+    read = inspect.currentframe().f_lineno - 1  # type: ignore[union-attr]
+    [line] = census.leaks()
+    assert line.endswith(f"test_plugin.py:{read}")
 
 
 def test_what_is_given_back_is_no_leak(pytester: pytest.Pytester) -> None:
@@ -160,6 +201,85 @@ def test_a_program_that_never_ends_is_killed_at_the_deadline(pytester: pytest.Py
         """,
     )
     result.assert_outcomes(passed=1)
+
+
+@with_compiler
+def test_a_run_that_never_ends_is_killed_at_its_deadline(pytester: pytest.Pytester) -> None:
+    result = _run(
+        pytester,
+        """
+        from jacinth.abi import ZX_TASK_RETCODE_SYSCALL_KILL
+
+        def test_it(kernel, run_c, no_leaks):
+            ended = run_c("int main(void) { for (;;) {} }", deadline=kernel.deadline_after(10**9))
+            assert ended.return_code == ZX_TASK_RETCODE_SYSCALL_KILL
+        """,
+    )
+    result.assert_outcomes(passed=1)
+
+
+@with_compiler
+def test_a_failed_test_shows_where_its_program_crashed(pytester: pytest.Pytester) -> None:
+    source = "int main(void) { *(volatile int*)8 = 1; return 0; }"
+    result = _run(pytester, f"def test_it(run_c):\n    assert run_c({source!r}).return_code == 0\n")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*Finished(return_code=ZX_TASK_RETCODE_EXCEPTION_KILL, output=b'')*",
+            "*: fatal page fault: write to 0x8 (nothing is mapped there)",
+            "  #0 * main+*",
+        ]
+    )
+
+
+@with_compiler
+def test_a_crash_is_reported_by_its_own_program_alone(pytester: pytest.Pytester) -> None:
+    result = _run(
+        pytester,
+        """
+        from jacinth.testing import Program
+
+        def test_it(kernel, compile_c, capsys):
+            waits = compile_c("#include <zircon/syscalls.h>\\nint main(void) { return zx_nanosleep(ZX_TIME_INFINITE); }")
+            other = Program(kernel, waits)
+            ended = Program(kernel, compile_c("int main(void) { __builtin_trap(); }")).finish()
+            other.close()
+            assert capsys.readouterr().err.count("undefined instruction") == 1
+            assert not kernel.observers
+        """,
+    )
+    result.assert_outcomes(passed=1)
+
+
+@with_compiler
+def test_a_program_that_waits_for_ever_is_told_of_without_the_kernels_own_lines(
+    pytester: pytest.Pytester,
+) -> None:
+    source = "#include <zircon/syscalls.h>\nint main(void) { return zx_nanosleep(ZX_TIME_INFINITE); }"
+    test = f"def test_it(run_c):\n    run_c({source!r})\n"
+    result = _run(pytester, test)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(['*"program1", "initial-thread": ZX_THREAD_STATE_BLOCKED_SLEEPING'])
+    result.stdout.no_fnmatch_line("*kernel.py*")
+    _run(pytester, test, "--full-trace").stdout.fnmatch_lines(["*kernel.py*"])
+
+
+def test_an_exception_of_a_body_is_shown_without_the_kernels_own_lines(pytester: pytest.Pytester) -> None:
+    result = _run(
+        pytester,
+        """
+        async def body(zx):
+            raise RuntimeError("as asked")
+
+        def test_it(kernel):
+            process, vmar = kernel.root_job.create_child_process("p")
+            process.start_body(body)
+            kernel.run()
+        """,
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*RuntimeError: as asked"])
+    result.stdout.no_fnmatch_line("*kernel.py*")
 
 
 @with_compiler

@@ -10,8 +10,9 @@ import sys
 import pytest
 
 from jacinth import Body, Kernel, ProcessOptions, VmarFlags, Vmo
+from jacinth.abi.names import printable
 from jacinth.kernel.process import ProcessDispatcher
-from jacinth.tools.inspector import address_space, job_tree, mapped, printable
+from jacinth.tools.inspector import address_space, job_tree, mapped
 
 READ_WRITE = VmarFlags.PERM_READ | VmarFlags.PERM_WRITE
 
