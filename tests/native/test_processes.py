@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from bare_machine import Machine
 
 from jacinth import Kernel, Signals, Vmo, ZxError
-from jacinth.abi import Status
+from jacinth.abi import ZX_INFO_PROCESS_FLAG_EXITED, ZX_TASK_RETCODE_EXCEPTION_KILL, Status
 from jacinth.api.memory import VmarFlags
 from jacinth.machine.native.selftest import why_not
 
@@ -178,10 +179,37 @@ def test_hostile_programs_harm_themselves_alone(kernel: Kernel, code: str) -> No
     kernel.nanosleep(kernel.deadline_after(30_000_000))
     process.kill()  # type: ignore[attr-defined]
     assert process.wait(Signals.PROCESS_TERMINATED, 0)  # type: ignore[attr-defined]
-    assert not honest.info.flags & 4  # type: ignore[attr-defined]  # ZX_INFO_PROCESS_FLAG_EXITED
+    assert not honest.info.flags & ZX_INFO_PROCESS_FLAG_EXITED  # type: ignore[attr-defined]
     before = honest.runtime_info.cpu_time  # type: ignore[attr-defined]
     kernel.nanosleep(kernel.deadline_after(50_000_000))
     assert honest.runtime_info.cpu_time > before  # type: ignore[attr-defined]
+
+
+def test_a_stub_that_linux_kills_ends_its_process_alone(kernel: Kernel) -> None:
+    """As it does where the host has no memory left."""
+    victim, _ = start(kernel, b"\xeb\xfe")
+    honest, _ = start(kernel, b"\xeb\xfe")
+    kernel.nanosleep(kernel.deadline_after(30_000_000))
+    pid = next(iter(kernel.engine.views)).stub.pid  # type: ignore[attr-defined]
+    os.kill(pid, signal.SIGKILL)
+    victim.wait(Signals.PROCESS_TERMINATED)  # type: ignore[attr-defined]
+    assert victim.info.return_code == ZX_TASK_RETCODE_EXCEPTION_KILL  # type: ignore[attr-defined]
+    assert not honest.info.flags & ZX_INFO_PROCESS_FLAG_EXITED  # type: ignore[attr-defined]
+
+
+def test_a_stub_that_somebody_stops_for_a_while_goes_on(kernel: Kernel) -> None:
+    process, _ = start(kernel, b"\xeb\xfe")
+    kernel.nanosleep(kernel.deadline_after(30_000_000))
+    (view,) = kernel.engine.views  # type: ignore[attr-defined]
+    os.kill(view.stub.pid, signal.SIGSTOP)
+    later = threading.Timer(0.5, os.kill, (view.stub.pid, signal.SIGCONT))
+    later.start()
+    kernel.nanosleep(kernel.deadline_after(100_000_000))
+    later.join()
+    before = process.runtime_info.cpu_time  # type: ignore[attr-defined]
+    kernel.nanosleep(kernel.deadline_after(100_000_000))
+    assert process.runtime_info.cpu_time > before  # type: ignore[attr-defined]
+    assert not process.info.flags & ZX_INFO_PROCESS_FLAG_EXITED  # type: ignore[attr-defined]
 
 
 def test_closing_leaves_nothing(tmp_path: Path) -> None:
