@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from jacinth.abi import (
+    ZX_CHANNEL_READABLE,
     ZX_DEFAULT_THREAD_RIGHTS,
     ZX_ERR_ACCESS_DENIED,
     ZX_ERR_BAD_STATE,
@@ -211,6 +212,18 @@ def test_a_debugger_steps_from_the_first_instruction_on(world: World) -> None:
             step(world, thread, False)
         world.resume(message.handle)
     world.close(world.receive(channel).handle)  # the exit
+    assert world.ended(thread)
+
+
+@pytest.mark.parametrize("call", ["zx_thread_exit", "zx_process_exit"])
+def test_a_thread_that_steps_by_itself_exits(world: World, call: str) -> None:
+    channel = world.listen(world.process)
+    # pushf; or dword [rsp], 0x100; popf; and the call, of which two instructions come before the vDSO's
+    thread = world.run(b"\x9c\x81\x0c\x24\0\1\0\0\x9d" + world.call(call))
+    while world.wait(channel, ZX_CHANNEL_READABLE):
+        message = world.receive(channel)
+        assert message.type == ZX_EXCP_HW_BREAKPOINT
+        world.resume(message.handle)
     assert world.ended(thread)
 
 

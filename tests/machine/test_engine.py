@@ -1010,6 +1010,27 @@ def test_a_step_over_a_syscall_that_goes_idle_is_not_lost(machine: Machine) -> N
     assert context.pc == CODE + 3
 
 
+@pytest.mark.parametrize("another", [True, False])
+def test_a_step_over_a_syscall_that_ends_its_context_is_nobodys(machine: Machine, another: bool) -> None:
+    space = machine.space("0f05 90 90")
+    stepped, other = machine.context(space), machine.context(space)
+    stepped.single_step = True
+    seen: list[Exit] = []
+
+    def trap(exit_: Exit) -> Context | None:
+        seen.append(exit_)
+        if len(seen) > 1:
+            return None
+        stepped.close()
+        return other if another else None
+
+    machine.run(stepped, trap)
+    if not another:
+        machine.run(other, trap)
+    assert seen == [SYSCALL, SYSCALL]
+    assert other.pc == CODE + 2
+
+
 # Errors of the kernel.
 
 

@@ -602,16 +602,17 @@ class PortableEngine:
         anything."""
         if self._port is not None:
             return self._end_port()
-        live = self._live
-        assert live is not None
+        stepped = self._live
+        if vector != Vector.DB or stepped is None or not stepped.single_step:
+            stepped = None  # or the trap has ended the stepping, or the context
         if self._finishing:
             self._finishing = self._special = False
             self._settle()
             self._continue(self._following)
-            if vector == Vector.DB and live is self._live and not self._idle and live.single_step:
-                return self._debug_exception(live)
-        if vector == Vector.DB and live.single_step:  # unless the trap has ended the stepping
-            live.step_pending = True
+            if stepped is not None and stepped is self._live and not self._idle:
+                return self._debug_exception(stepped)
+        if stepped is not None:
+            stepped.step_pending = True
         return None
 
     def _flip(self, address: int, access: int) -> bool:
