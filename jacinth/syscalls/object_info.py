@@ -438,20 +438,36 @@ def _check_info_resource(call: Call, value: int) -> None:
 
 @_topic(abi.ZX_INFO_KMEM_STATS)
 def _kmem_stats(call: Call, value: int) -> Record:
+    """What can be taken back is clean pages of pagers: those that nobody needs are the oldest, the others of no known age.
+
+    Wired is the page of zeroes alone: what the kernel itself needs is the host's memory.
+    """
     _check_info_resource(call, value)
-    memory = call.kernel.memory
+    memory, reclaimer = call.kernel.memory, call.kernel.reclaimer
     used, tables = memory.allocated * PAGE_SIZE, memory.overhead * PAGE_SIZE
+    clean = reclaimer.clean_pages()
+
+    def committed(vmos: Iterable[VmObjectDispatcher]) -> int:
+        return sum(len(vmo.pages.pages) for vmo in vmos) * PAGE_SIZE
+
     return abi.zx_info_kmem_stats_t(
         total_bytes=memory.limit + tables,
         free_bytes=memory.limit - used,
-        vmo_bytes=used,
+        wired_bytes=PAGE_SIZE,
+        vmo_bytes=used - PAGE_SIZE,
         mmu_overhead_bytes=tables,
+        vmo_reclaim_total_bytes=(clean.unneeded + clean.others) * PAGE_SIZE,
+        vmo_reclaim_oldest_bytes=clean.unneeded * PAGE_SIZE,
+        vmo_reclaim_disabled_bytes=clean.always_needed * PAGE_SIZE,
+        vmo_discardable_locked_bytes=committed(reclaimer.locked),
+        vmo_discardable_unlocked_bytes=committed(reclaimer.unlocked),
     )
 
 
 def _older_kmem_stats(cls: type[Struct]) -> Callable[[Any], Struct]:
-    names = ("total_bytes", "free_bytes", "vmo_bytes", "mmu_overhead_bytes")
-    return lambda record: cls(**{name: getattr(record, name) for name in names})
+    """The same numbers; what can be taken back was a pager's."""
+    names = [field.name for field in cls.fields]
+    return lambda record: cls(**{name: getattr(record, name.replace("pager", "reclaim")) for name in names})
 
 
 _older(abi.ZX_INFO_KMEM_STATS_V1, abi.ZX_INFO_KMEM_STATS, _older_kmem_stats(abi.zx_info_kmem_stats_v1_t))

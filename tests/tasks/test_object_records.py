@@ -448,3 +448,51 @@ def test_memory_statistics_follow_what_is_committed(calls: Calls) -> None:
         assert (older.total_bytes, older.vmo_bytes) == (after.total_bytes, after.vmo_bytes)
     calls.close(vmo)
     assert calls.info(root, ZX_INFO_KMEM_STATS, abi.zx_info_kmem_stats_t).vmo_bytes == before.vmo_bytes
+
+
+def test_memory_statistics_tell_what_could_be_taken_back(calls: Calls) -> None:
+    """Source: core tests of object information (KmemStats, KmemStatsExtended)."""
+    root, zx, ok = calls.k.host.root_resource, calls.zx, calls.ok
+
+    def statistics() -> Any:
+        return calls.info(root, ZX_INFO_KMEM_STATS, abi.zx_info_kmem_stats_t)
+
+    empty = statistics()
+    assert empty.wired_bytes > 0
+    assert (
+        empty.total_bytes == empty.free_bytes + empty.wired_bytes + empty.vmo_bytes + empty.mmu_overhead_bytes
+    )
+    # A pager's: four clean pages, of which one is always needed and one is not needed any more, and a dirty one.
+    pager, port = ok(zx.zx_pager_create(0)), ok(zx.zx_port_create(0))
+    paged = ok(zx.zx_pager_create_vmo(pager, 0, port, 0, 5 * PAGE))
+    source = ok(zx.zx_vmo_create(5 * PAGE, 0))
+    ok(zx.zx_vmo_op_range(source, abi.ZX_VMO_OP_COMMIT, 0, 5 * PAGE, b""))
+    ok(zx.zx_pager_supply_pages(pager, paged, 0, 5 * PAGE, source, 0))
+    ok(zx.zx_vmo_write(paged, b"dirty", 0))
+    ok(zx.zx_vmo_op_range(paged, abi.ZX_VMO_OP_ALWAYS_NEED, PAGE, PAGE, b""))
+    ok(zx.zx_vmo_op_range(paged, abi.ZX_VMO_OP_DONT_NEED, 2 * PAGE, PAGE, b""))
+    # Discardable ones: three pages locked, two not.
+    for pages, locked in ((3, True), (2, False)):
+        vmo = ok(zx.zx_vmo_create(pages * PAGE, abi.ZX_VMO_DISCARDABLE))
+        ok(zx.zx_vmo_op_range(vmo, abi.ZX_VMO_OP_TRY_LOCK, 0, pages * PAGE, b""))
+        ok(zx.zx_vmo_op_range(vmo, abi.ZX_VMO_OP_COMMIT, 0, pages * PAGE, b""))
+        if not locked:
+            ok(zx.zx_vmo_op_range(vmo, abi.ZX_VMO_OP_UNLOCK, 0, pages * PAGE, b""))
+    seen = statistics()
+    assert seen.vmo_bytes - empty.vmo_bytes == 10 * PAGE
+    assert (seen.vmo_discardable_locked_bytes, seen.vmo_discardable_unlocked_bytes) == (3 * PAGE, 2 * PAGE)
+    reclaim = (
+        seen.vmo_reclaim_total_bytes,
+        seen.vmo_reclaim_newest_bytes,
+        seen.vmo_reclaim_oldest_bytes,
+        seen.vmo_reclaim_disabled_bytes,
+    )
+    assert reclaim == (3 * PAGE, 0, PAGE, PAGE)
+    older = calls.info(root, ZX_INFO_KMEM_STATS_EXTENDED, abi.zx_info_kmem_stats_extended_t)
+    assert reclaim == (
+        older.vmo_pager_total_bytes,
+        older.vmo_pager_newest_bytes,
+        older.vmo_pager_oldest_bytes,
+        older.vmo_reclaim_disabled_bytes,
+    )
+    assert (older.vmo_discardable_locked_bytes, older.wired_bytes) == (3 * PAGE, seen.wired_bytes)

@@ -27,10 +27,10 @@ from jacinth.abi import (
 )
 from jacinth.kernel.vm.page_source import PageNeeded, PageSource
 from jacinth.kernel.vm.ranges import RangeMap
+from jacinth.kernel.vm.reclaim import CleanPages, Reclaimer
 from jacinth.kernel.vm.vmo import PAGE_SHIFT, PAGE_SIZE, CloneFamily, PageList
 
 if TYPE_CHECKING:
-    from jacinth.kernel.vm.reclaim import Reclaimer
     from jacinth.kernel.vm.vmar import VmMapping
     from jacinth.machine.memory import PhysicalMemory
 
@@ -356,6 +356,19 @@ class PagerPages(PageList):
         for low, high, always in self._always_needed.runs(0, self.size >> PAGE_SHIFT):
             if bool(always) == needed:
                 self.evict(low, high, zeroes=False)
+
+    def count_clean(self) -> CleanPages:
+        """The pages that `evict` would forget, were they not pinned, as far as they have frames."""
+        always_needed = others = 0
+        for low, high, content in self.content.runs(0, self.size >> PAGE_SHIFT):
+            if content == CLEAN:
+                for start, stop, always in self._always_needed.runs(low, high):
+                    if always:
+                        always_needed += stop - start
+                    else:
+                        others += stop - start
+        unneeded = sum(self.content.get(page) == CLEAN for page in self._unneeded)
+        return CleanPages(unneeded, always_needed, others - unneeded)
 
     def hint(self, first: int, end: int, *, needed: bool) -> None:
         """Errors: PageNeeded, which is no error where the pager fails. What was once needed always stays so."""

@@ -10,7 +10,7 @@ The memory is what `Kernel` was given. Nothing is taken back before a page would
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from jacinth.kernel.vm.pager_pages import PagerPages
@@ -18,13 +18,22 @@ if TYPE_CHECKING:
     from jacinth.machine.memory import PhysicalMemory
 
 
+class CleanPages(NamedTuple):
+    """How many clean pages of pagers there are, by what somebody has said of them."""
+
+    unneeded: int
+    always_needed: int
+    others: int
+
+
 class Reclaimer:
     """Who has memory to give: unlocked discardable VMOs, and VMOs of pagers."""
 
-    __slots__ = ("_memory", "paged", "unlocked")
+    __slots__ = ("_memory", "locked", "paged", "unlocked")
 
     def __init__(self, memory: PhysicalMemory) -> None:
         self._memory = memory
+        self.locked: dict[VmObjectDispatcher, None] = {}  # discardable VMOs whose contents are kept
         self.unlocked: dict[VmObjectDispatcher, None] = {}  # in the order of their unlocking
         self.paged: dict[PagerPages, None] = {}
         memory.reclaimer = self.reclaim
@@ -45,3 +54,8 @@ class Reclaimer:
                 if self._memory.allocated <= wanted:
                     return
                 pages.reclaim(needed=needed)
+
+    def clean_pages(self) -> CleanPages:
+        """Those of all pagers."""
+        counts = [pages.count_clean() for pages in self.paged]
+        return CleanPages(*map(sum, zip(*counts, strict=True))) if counts else CleanPages(0, 0, 0)

@@ -542,6 +542,7 @@ class VmObjectDispatcher(SoloDispatcher):
             if parent is not None:
                 parent.children[child] = None
         self.children.clear()
+        self.kernel.reclaimer.locked.pop(self, None)
         self.kernel.reclaimer.unlocked.pop(self, None)
         if parent is not None:
             self.parent = None
@@ -874,6 +875,7 @@ class VmObjectDispatcher(SoloDispatcher):
         """
         self._check_lock(offset, size)
         self.lock_count += 1
+        self.kernel.reclaimer.locked[self] = None
         self.kernel.reclaimer.unlocked.pop(self, None)
         discarded, self.pages.discarded = self.pages.discarded, False
         self.pages.special = False
@@ -893,6 +895,7 @@ class VmObjectDispatcher(SoloDispatcher):
             raise ZxError(Status.BAD_STATE)
         self.lock_count -= 1
         if not self.lock_count:
+            del self.kernel.reclaimer.locked[self]
             self.kernel.reclaimer.unlocked[self] = None
 
     def discard(self) -> None:
