@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from jacinth.kernel.wait import Clock, HostClock, TscClock, VirtualClock
 from jacinth.machine.interface import Engine
@@ -28,10 +28,13 @@ def why_not_native(name: EngineName, *, virtual_time: bool) -> str | None:
     """Why a kernel for which *name* and *virtual_time* are asked runs on the portable engine; None where it is on the native one.
 
     "auto" is the native one where a self-test says that it works, but for virtual time, with which runs shall repeat: there the
-    native one preempts by the host's time all the same. The environment's JACINTH_ENGINE may say what "auto" is.
+    native one preempts by the host's time all the same. The environment's JACINTH_ENGINE may say what "auto" is; NoEngine where
+    that is no engine.
     """
     if name == "auto":
-        default = os.environ.get("JACINTH_ENGINE")
+        default = os.environ.get("JACINTH_ENGINE") or "auto"
+        if default not in get_args(EngineName):
+            raise NoEngine(f"JACINTH_ENGINE is {default!r}: it may be {', '.join(get_args(EngineName))}")
         if default == "portable" or (virtual_time and default != "native"):
             name = "portable"
     return "the portable one was asked for" if name == "portable" else why_not()

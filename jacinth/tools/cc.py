@@ -145,6 +145,7 @@ def _make_sdk(compiler: Compiler, directory: Path) -> None:
     write_headers(directory / "include")
     lib = directory / "lib"
     lib.mkdir()
+    _check_target(compiler)
     (lib / "libzircon.so").write_bytes(shared_object(SYSCALLS))
     (lib / "syscalls.S").write_text(stub_assembly(SYSCALLS))
     sources: list[str] = []
@@ -160,6 +161,18 @@ def _make_sdk(compiler: Compiler, directory: Path) -> None:
     _run([archiver, "rcs", "libjacinth.a", *objects], cwd=lib)
     for name in (*objects, "syscalls.S"):
         (lib / name).unlink()
+
+
+def _check_target(compiler: Compiler) -> None:
+    """CompileError for a compiler whose programs are not for x86-64, as on a host of another kind, or with -m32."""
+    question = [*compiler.command, "-dM", "-E", "-x", "c", os.devnull]
+    macros = subprocess.run(question, capture_output=True, text=True, check=False).stdout.split()
+    if "__x86_64__" not in macros or "__LP64__" not in macros:
+        name = shlex.join(compiler.command)
+        raise CompileError(
+            f"{name} makes no programs for x86-64: "
+            "set CC and CXX, as in CC=x86_64-linux-gnu-gcc or CC='clang --target=x86_64-linux-gnu'"
+        )
 
 
 def _compile_flags(compiler: Compiler, sdk: Path, *, pie: bool) -> list[str]:

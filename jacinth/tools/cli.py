@@ -62,6 +62,8 @@ class _Size(click.ParamType):  # type: ignore[type-arg]  # generic since click 8
 
 
 class _Seconds(click.FloatRange):
+    name = "number of seconds"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         seconds: float = super().convert(value, param, ctx)
         if seconds != seconds:  # to a range nan is as good as any number
@@ -230,6 +232,8 @@ def _compiler_arguments(arguments: tuple[str, ...]) -> tuple[list[str], list[str
             output = next(words, None)
         elif word in _WITH_VALUE:
             flags += [word, next(words, "")]
+        elif word.startswith("-o"):
+            output = word[2:]
         elif word.startswith("-"):
             flags.append(word)
         else:

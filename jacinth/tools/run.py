@@ -111,7 +111,7 @@ def _run(path: str, arguments: Sequence[str], options: Options) -> int:
     if sum(len(os.fsencode(word)) + 1 for word in words) > ZX_CHANNEL_MAX_MSG_BYTES - _BOOTSTRAP_RESERVE:
         raise _CannotRun("arguments and environment are longer than 64 KiB", NOT_EXECUTABLE)
     data = _read(path, options.memory)
-    if options.engine == "auto" and not options.virtual_time and "JACINTH_ENGINE" not in os.environ:
+    if options.engine == "auto" and not options.virtual_time and not os.environ.get("JACINTH_ENGINE"):
         fault = why_not_native("auto", virtual_time=False)
         if fault is not None:
             _say(path, f"on the portable engine, since the native one cannot be used here: {fault}")

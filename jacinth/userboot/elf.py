@@ -28,8 +28,10 @@ _MAX_PATH: Final = 4096
 _MAX_DYNAMIC: Final = 4096
 
 _EM_X86_64: Final = 62
-_PT_LOAD, _PT_DYNAMIC, _PT_INTERP, _PT_PHDR, _PT_TLS, _PT_GNU_STACK = 1, 2, 3, 6, 7, 0x6474E551
+_PT_LOAD, _PT_DYNAMIC, _PT_INTERP, _PT_NOTE, _PT_PHDR, _PT_TLS, _PT_GNU_STACK = 1, 2, 3, 4, 6, 7, 0x6474E551
 _PF_X, _PF_W, _PF_R = 1, 2, 4
+# The beginning of the note that C libraries of Linux leave in a program: its owner, NT_GNU_ABI_TAG, and Linux.
+_LINUX_TAG: Final = struct.pack("<III4sI", 4, 16, 1, b"GNU", 0)
 _DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_STRSZ, _DT_SONAME = 0, 1, 5, 10, 14
 
 _TYPES: Final = {0: "a file of no type", 1: "an object file, not linked", 4: "a core dump"}
@@ -104,6 +106,7 @@ class ElfImage:
     stack_size: int | None  # bytes that PT_GNU_STACK asks for; None: no wish
     stack_execute: bool
     has_tls: bool
+    for_linux: bool  # it says so, by its ABI tag
     data: bytes = field(repr=False)  # the file
 
     @property
@@ -139,7 +142,7 @@ def load_elf(data: bytes) -> ElfImage:
     dynamic: tuple[int, int] | None = None
     stack_size: int | None = None
     stack_execute = False
-    has_tls = False
+    has_tls = for_linux = False
     for number, (p_type, flags, offset, vaddr, _, filesz, memsz, align) in enumerate(headers):
         if p_type == _PT_LOAD and memsz > 0:
             _check_load(data, number, offset, vaddr, filesz, memsz, align)
@@ -155,6 +158,8 @@ def load_elf(data: bytes) -> ElfImage:
             dynamic = (offset, filesz)
         elif p_type == _PT_TLS:
             has_tls = True
+        elif p_type == _PT_NOTE:
+            for_linux = for_linux or _LINUX_TAG in data[offset : offset + filesz]
         elif p_type == _PT_GNU_STACK:
             if memsz >= USER_TOP:
                 raise ElfError(f"the stack size is absurd: {memsz:#x} bytes")
@@ -178,6 +183,7 @@ def load_elf(data: bytes) -> ElfImage:
         stack_size=stack_size,
         stack_execute=stack_execute,
         has_tls=has_tls,
+        for_linux=for_linux,
         data=data,
     )
 

@@ -118,6 +118,8 @@ def launch(
     that cannot be run, ZxError where the kernel refuses.
     """
     image = load_elf(data)
+    if image.for_linux:
+        raise ElfError("a program for Linux: compile it with `jacinth cc`")
     if image.interp is not None:
         raise ElfError(f"needs the dynamic linker {image.interp}: link it statically (-static-pie)")
     make = _Maker(host)

@@ -1,4 +1,4 @@
-"""What docs/api.md, docs/linux.md and examples/python show is true."""
+"""What README.md, docs/*.md and examples/python show in Python is true."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _examples(page: Path) -> dict[int, str]:
     }
 
 
-PAGES = [page for page in sorted((ROOT / "docs").glob("*.md")) if _examples(page)]
+PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if _examples(page)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

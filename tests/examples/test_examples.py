@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,17 @@ def test_a_c_example_prints_what_is_expected(name: str, tmp_path: Path) -> None:
         "",
         0,
     )
+
+
+@needs_compiler
+def test_the_first_program_of_the_readme(tmp_path: Path) -> None:
+    page = EXAMPLES.parent.joinpath("README.md").read_text()
+    [source] = re.findall(r"^```c\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "hello.c").write_text(source)
+    compile_program([tmp_path / "hello.c"], tmp_path / "hello")
+    done = run(str(tmp_path / "hello"))
+    assert (done.stdout, done.stderr, done.returncode) == ("a job of my own: ZX_OK\n", "", 0)
+    assert f"$ jacinth run hello\n    {done.stdout}" in page
 
 
 @needs_compiler

@@ -99,6 +99,23 @@ def test_a_compiler_that_fails_is_named(tmp_path: Path) -> None:
         cc.find_compiler(str(script))
 
 
+def test_a_compiler_for_another_processor_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its assembler made an error of every second line of the library."""
+    script = tmp_path / "foreign"
+    script.write_text("#!/bin/sh\necho '#define __aarch64__ 1'\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    source = tmp_path / "x.c"
+    source.write_text("int main(void) { return 0; }")
+    with pytest.raises(
+        cc.CompileError, match=f"^{script} makes no programs for x86-64: set CC and CXX, as in "
+    ):
+        cc.compile_program([source], tmp_path / "x", compiler=str(script))
+    assert capfd.readouterr().err == ""
+
+
 def test_importing_the_compiler_wrapper_starts_no_program() -> None:
     hook = "sys.addaudithook(lambda event, _: event == 'subprocess.Popen' and sys.exit(9))"
     code = f"import sys; {hook}; import jacinth.tools.cc"

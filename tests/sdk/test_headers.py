@@ -126,6 +126,12 @@ def test_every_struct_and_constant_has_one_place() -> None:
             assert (text + by_hand).count(f"#define {name} ") == 1, name
 
 
+def test_the_page_of_the_command_names_every_header_of_the_c_library() -> None:
+    page = (Path(__file__).parents[2] / "docs/cli.md").read_text()
+    for header in headers.INCLUDE.glob("*.h"):
+        assert f"`<{header.name}>`" in page
+
+
 def test_the_link_stub_is_the_vdso() -> None:
     assert shared_object(SYSCALLS)[:4] == b"\x7fELF"
 

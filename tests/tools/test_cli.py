@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from jacinth import Kernel
 from jacinth.abi import SYSCALLS
+from jacinth.api.machine import NoEngine
 from jacinth.tools import syscalls_table
 from jacinth.tools.cc import compile_program
 from jacinth.version import __version__
@@ -138,6 +141,29 @@ def test_a_program_of_this_host() -> None:
     done = jacinth("run", "/bin/true")
     assert done.returncode == 126
     assert "/bin/true: " in one_line(done)
+
+
+@needs_compiler
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries leave no word of it")
+def test_a_static_program_of_this_host(tmp_path: Path) -> None:
+    """It crashed, thirty lines long, at the first thing that it looked for and that Zircon's programs do not get."""
+    (tmp_path / "main.c").write_text("int main(void) { return 0; }")
+    if subprocess.run(
+        ["cc", "-static", "main.c", "-o", "main"], cwd=tmp_path, capture_output=True
+    ).returncode:
+        pytest.skip("no static C library")
+    done = jacinth("run", tmp_path / "main")
+    assert done.returncode == 126
+    assert one_line(done).endswith("main: a program for Linux: compile it with `jacinth cc`")
+
+
+def test_an_engine_of_the_environment_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was taken for `auto`."""
+    monkeypatch.setenv("JACINTH_ENGINE", "steam")
+    with pytest.raises(NoEngine, match="JACINTH_ENGINE is 'steam': it may be auto, native, portable"):
+        Kernel()
+    monkeypatch.setenv("JACINTH_ENGINE", "")
+    Kernel().close()
 
 
 @pytest.mark.parametrize(
@@ -338,6 +364,14 @@ def test_cc_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     done = jacinth("cc", source, "-o", tmp_path / "a")
     assert done.returncode == 1
     assert "no C compiler" in one_line(done)
+
+
+@needs_compiler
+def test_cc_takes_an_output_that_is_one_word_with_its_option(tmp_path: Path) -> None:
+    (tmp_path / "x.c").write_text("int main(void) { return 0; }")
+    done = jacinth("cc", tmp_path / "x.c", f"-o{tmp_path / 'x'}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "x").exists()
 
 
 @needs_compiler
