@@ -28,9 +28,11 @@ def why_not_native(name: EngineName, *, virtual_time: bool) -> str | None:
     """Why a kernel for which *name* and *virtual_time* are asked runs on the portable engine; None where it is on the native one.
 
     "auto" is the native one where a self-test says that it works, but for virtual time, with which runs shall repeat: there the
-    native one preempts by the host's time all the same. The environment's JACINTH_ENGINE may say what "auto" is; NoEngine where
-    that is no engine.
+    native one preempts by the host's time all the same. The environment's JACINTH_ENGINE may say what "auto" is. Raises NoEngine
+    where either is no engine's name.
     """
+    if name not in get_args(EngineName):
+        raise NoEngine(f"no engine is called {name!r}: there are {', '.join(get_args(EngineName))}")
     if name == "auto":
         default = os.environ.get("JACINTH_ENGINE") or "auto"
         if default not in get_args(EngineName):

@@ -331,9 +331,14 @@ def _is_pointer(param: Param) -> bool:
 
 
 def _bug(call: Call, name: str, error: Exception) -> int:
-    """Not a `ZxError`: memory has run out, or an error of ours, which is reported with the call. The guest gets a status."""
+    """Not a `ZxError`: memory has run out, or an error of ours, which is reported with the call. The guest gets a status.
+
+    Or the host or a body has passed what is no integer, on which the door itself has failed: TypeError.
+    """
     if isinstance(error, MemoryError | OutOfMemory):
         return Status.NO_MEMORY
+    if isinstance(error, TypeError) and error.__traceback__ and error.__traceback__.tb_next is None:
+        raise TypeError(f"an argument of {name} is no integer: {error}") from None
     call.kernel.report(f"internal error in {name}, called by thread {call.thread.koid}", error)
     return Status.INTERNAL
 

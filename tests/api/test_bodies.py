@@ -364,3 +364,31 @@ def test_a_deadlock_says_what_every_thread_waits_for(k: Kernel) -> None:
         'is suspended", "wait": ZX_THREAD_STATE_SUSPENDED',
     ]
     token.close()
+
+
+def test_what_is_no_integer_is_a_type_error_of_whoever_passes_it(
+    k: Kernel, process: Process, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It was an internal error of the kernel's, and ZX_ERR_INTERNAL: seconds as a float are a mistake that is easily made."""
+
+    async def main(zx: Body) -> int:
+        for call in (
+            lambda: zx.nanosleep(0.5),
+            lambda: zx.handle_close("event"),
+            lambda: Event.create(caller=zx).wait(Signals.USER_0, 1e9),  # type: ignore[arg-type]
+        ):
+            with pytest.raises(TypeError, match=r"^an argument of zx_\w+ is no integer: .*'(float|str)'"):
+                await call()
+        return 5
+
+    process.start_body(main)
+    k.run()
+    assert process.info.return_code == 5
+    for call in (
+        lambda: k.nanosleep(1.5),  # type: ignore[arg-type]
+        lambda: Vmo.create("4096"),  # type: ignore[arg-type]
+        lambda: Event.create().wait(Signals.USER_0, 1e9),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(TypeError, match=r"^an argument of zx_\w+ is no integer: .*'(float|str)'"):
+            call()
+    assert capfd.readouterr().err == ""

@@ -164,6 +164,8 @@ def test_an_engine_of_the_environment_that_is_none(monkeypatch: pytest.MonkeyPat
         Kernel()
     monkeypatch.setenv("JACINTH_ENGINE", "")
     Kernel().close()
+    with pytest.raises(NoEngine, match="no engine is called 'steam'"):
+        Kernel(engine="steam")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
