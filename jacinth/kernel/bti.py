@@ -92,7 +92,7 @@ class BusTransactionInitiatorDispatcher(SoloDispatcher):
         """
         if not size:
             raise ZxError(Status.INVALID_ARGS)
-        frames = vmo.pin(offset, size)
+        frames = vmo.pin(offset, size, write=bool(permissions & ZX_BTI_PERM_WRITE))
         try:
             if self.quarantine:
                 raise ZxError(Status.BAD_STATE)

@@ -171,6 +171,13 @@ class UserOut(_Pointer):
         if data:
             self.memory.write_user(self.address + offset, bytes(data))
 
+    def keep(self) -> bytearray | None:
+        """What was written, for the call that is made again, unless it lies in memory."""
+        return None
+
+    def go_on(self, kept: bytearray | None) -> None:
+        """Go on behind what was *kept* when the call was made before."""
+
     def set(self, value: int) -> None:
         """Write one number of the pointer's element type. Nothing happens to a null pointer that is allowed to be one."""
         if self.address or not self.optional:
@@ -413,6 +420,12 @@ class HostOut(UserOut):
         self.data[offset:end] = data
 
     write_now = write
+
+    def keep(self) -> bytearray | None:
+        return self.data
+
+    def go_on(self, kept: bytearray | None) -> None:
+        self.data = kept or bytearray()
 
     def set(self, value: int) -> None:
         self.value = value

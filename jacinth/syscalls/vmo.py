@@ -44,7 +44,7 @@ from jacinth.abi import (
 from jacinth.kernel.bti import BusTransactionInitiatorDispatcher
 from jacinth.kernel.handle import Handle
 from jacinth.kernel.resource import ResourceDispatcher
-from jacinth.kernel.vm.page_source import PageNeeded
+from jacinth.kernel.vm.page_source import Asked, PageNeeded
 from jacinth.kernel.vm.vmo import PAGE_MASK, PAGE_SHIFT, VmObjectDispatcher, round_size
 from jacinth.syscalls.door import Call, HandleOut, UserIn, UserInOut, UserOut, syscall
 
@@ -107,21 +107,34 @@ def zx_vmo_create_physical(call: Call, resource: int, paddr: int, size: int, out
 
 @syscall
 def zx_vmo_read(call: Call, handle: int, buffer: UserOut, offset: int, buffer_size: int) -> None:
-    """Copy bytes out of a VMO.
+    """Copy bytes out of a VMO. Those that a pager has supplied are there before it has supplied the rest.
 
     Rights: READ on handle.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; those of check_access; INVALID_ARGS
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; those of check_access, and of the pager; INVALID_ARGS
     buffer, which may have been written up to there.
     """
-    vmo = call.dispatcher(handle, VmObjectDispatcher, ZX_RIGHT_READ)
-    vmo.check_access(offset, buffer_size)
-    for done in range(call.resume(), buffer_size, _PIECE):
-        size = min(_PIECE, buffer_size - done)
-        try:
+    done, asked, kept = call.resume() or (0, None, None)
+    buffer.go_on(kept)
+    try:
+        vmo = call.dispatcher(handle, VmObjectDispatcher, ZX_RIGHT_READ)
+        vmo.check_access(offset, buffer_size)
+        while done < buffer_size:
+            there, missing = buffer_size - done, None
+            if vmo.pages.special:
+                there, missing = vmo.readable(offset + done, there)
+            if missing is not None and not there:
+                missing.early = True
+                raise missing
+            size = min(_PIECE, there)
             buffer.write_now(vmo.read(offset + done, size), done)
-        except PageNeeded as need:
-            need.progress = done
-            raise
+            done += size
+    except PageNeeded as need:
+        need.asked, asked = asked or Asked(), None
+        need.progress = done, need.asked, buffer.keep()
+        raise
+    finally:
+        if asked is not None:
+            asked.let_go()
 
 
 @syscall
@@ -129,18 +142,25 @@ def zx_vmo_write(call: Call, handle: int, buffer: UserIn, offset: int, buffer_si
     """Copy bytes into a VMO.
 
     Rights: WRITE on handle.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; those of check_access; INVALID_ARGS
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; those of check_access, and of the pager; INVALID_ARGS
     buffer, NO_MEMORY: the VMO may have been written up to there.
     """
     vmo = call.dispatcher(handle, VmObjectDispatcher, ZX_RIGHT_WRITE)
     vmo.check_access(offset, buffer_size)
-    for done in range(call.resume(), buffer_size, _PIECE):
-        size = min(_PIECE, buffer_size - done)
-        try:
-            vmo.write(offset + done, buffer.read(size, done))
-        except PageNeeded as need:
-            need.progress = done
-            raise
+    done = call.resume()
+    try:
+        while done < buffer_size:
+            at = offset + done
+            size, missing = min(_PIECE - (at & PAGE_MASK), buffer_size - done), None
+            if vmo.pages.special:
+                size, missing = vmo.writable(at, size)
+            if missing is not None and not size:
+                raise missing
+            vmo.write(at, buffer.read(size, done))
+            done += size
+    except PageNeeded as need:
+        need.progress = done
+        raise
 
 
 @syscall

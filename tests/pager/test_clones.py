@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from jacinth import PagerCommand, Status, Vmo, VmoChildOptions, VmoOp, VmoOptions, ZxNotSupported
+from jacinth import (
+    PagerCommand,
+    Status,
+    Vmo,
+    VmoChildOptions,
+    VmoOp,
+    VmoOptions,
+    ZxNotSupported,
+    ZxOutOfRange,
+)
 
 from .conftest import PAGE, PagerWorld
 
@@ -177,6 +186,32 @@ def test_a_slice_is_a_view_of_the_same_pages(pw: PagerWorld) -> None:
     pw.supply(vmo, 2, b"x")
     child.write(b"y", PAGE)
     assert vmo.read(2 * PAGE, 1) == b"y" and pw.dirty(vmo) == [(2, 1, False)]
+
+
+@kinds
+def test_a_clone_of_a_slice_is_one_of_the_vmo(pw: PagerWorld, kind: int) -> None:
+    vmo = pw.vmo(4)
+    piece = vmo.create_child(VmoChildOptions.SLICE, PAGE, 2 * PAGE)
+    child = clone(piece, kind, 1, 1)
+    reader = pw.read(child, 0)
+    assert pw.request() == (READ, 2, 1)
+    pw.supply(vmo, 2, b"x")
+    pw.k.run_until_idle()
+    assert reader.answer[1][:1] == b"x"
+    child.write(b"y")
+    assert (vmo.read(2 * PAGE, 1), piece.read(PAGE, 1), child.read(0, 1)) == (b"x", b"x", b"y")
+    grandchild = clone(child, kind)
+    assert grandchild.read(0, 1) == b"y"
+    with pytest.raises(ZxOutOfRange):
+        clone(piece, kind, 1, 2)
+
+
+@kinds
+def test_a_slice_of_a_clone_has_no_clones(pw: PagerWorld, kind: int) -> None:
+    child = clone(pw.vmo(2), kind)
+    piece = child.create_child(VmoChildOptions.SLICE, 0, PAGE)
+    with pytest.raises(ZxNotSupported):
+        clone(piece, kind)
 
 
 def test_a_reference_is_the_whole_of_it(pw: PagerWorld) -> None:

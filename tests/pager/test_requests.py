@@ -191,9 +191,45 @@ def test_pages_before_a_failure_do_not_help(pw: PagerWorld) -> None:
     vmo = pw.vmo(3)
     reader = pw.read(vmo, 0, 3)
     pw.supply(vmo, 0, b"0")
-    pw.fail(vmo, 1, 2, Status.IO)
+    pw.k.run_until_idle()
+    pw.fail(vmo, 1, 1, Status.IO)
     pw.k.run_until_idle()
     assert reader.answer[0] == Status.IO
+
+
+def test_a_reader_that_was_woken_meanwhile_asks_again_for_what_has_failed(pw: PagerWorld) -> None:
+    vmo = pw.vmo(3)
+    reader = pw.read(vmo, 0, 3)
+    assert pw.request() == (READ, 0, 3)
+    pw.supply(vmo, 0, b"0")
+    pw.fail(vmo, 1, 2, Status.IO)
+    assert pw.request() == (READ, 1, 2)
+    pw.supply(vmo, 1, b"1", b"2")
+    pw.k.run_until_idle()
+    assert reader.answer[0] == Status.OK
+
+
+def _commit(pw: PagerWorld, vmo: Vmo, first: int, count: int) -> Any:
+    """A thread that commits pages. Its answer: the status."""
+
+    async def commit(zx: Body, mine: Vmo[Body]) -> Any:
+        return (await zx.vmo_op_range(mine.raw, VmoOp.COMMIT, first * PAGE, count * PAGE, None))[0]
+
+    return pw.start(vmo, commit)
+
+
+def test_a_commit_that_fails_behind_its_first_page_asks_again(pw: PagerWorld) -> None:
+    vmo = pw.vmo(4)
+    first, second = _commit(pw, vmo, 0, 2), _commit(pw, vmo, 2, 2)
+    assert [pw.request(), pw.request()] == [(READ, 0, 2), (READ, 2, 2)]
+    pw.supply(vmo, 0, b"0")
+    pw.fail(vmo, 1, 2, Status.IO)
+    pw.k.run_until_idle()
+    assert not first.done and second.answer == Status.IO
+    assert pw.request() == (READ, 1, 1)
+    pw.fail(vmo, 1, 1, Status.IO)
+    pw.k.run_until_idle()
+    assert first.answer == Status.IO
 
 
 def test_a_pager_that_takes_minutes_is_not_waited_for(pw: PagerWorld) -> None:

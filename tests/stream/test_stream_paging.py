@@ -113,6 +113,8 @@ def test_a_write_answers_what_came_before_a_page_that_failed(pw: PagerWorld, off
     assert pw.request() == (PagerCommand.DIRTY, first, 2)
     pw.op(PagerOp.DIRTY, vmo, first, 1)
     pw.fail(vmo, first + 1, 1, Status.NO_SPACE)
+    assert pw.request() == (PagerCommand.DIRTY, first + 1, 1)
+    pw.fail(vmo, first + 1, 1, Status.NO_SPACE)
     pw.k.run_until_idle()
     assert writer.answer == (ZX_OK, PAGE)
     assert vmo.stream_size == offset + PAGE

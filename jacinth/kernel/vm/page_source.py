@@ -42,6 +42,9 @@ class PageNeeded(Exception):
     *command* is ZX_PAGER_VMO_READ for absent pages, ZX_PAGER_VMO_DIRTY for clean ones that are to be written.
     *failure* is what the access answers where the pager fails; None for the pager's own status. *progress* is
     where the call is to go on: see `Call.resume`. It is made again where the page has come, and *anyway* also where it has not.
+
+    With *early* it is made again as soon as some of the pages are there, the first ones. The pager goes on with the others: they
+    stay *asked* for.
     """
 
     def __init__(self, source: PageSource, command: int, first: int, end: int) -> None:
@@ -53,6 +56,8 @@ class PageNeeded(Exception):
         self.failure: Status | None = None
         self.progress: Any = 0
         self.anyway = False
+        self.early = False
+        self.asked: Asked | None = None
 
     def is_as(self, other: PageNeeded) -> bool:
         """Whether it is a part of the same need, met again."""
@@ -64,18 +69,49 @@ class PageNeeded(Exception):
 
         None means that the access is worth another attempt. Otherwise, what it answers.
         """
+        status: Status | None = None
         try:
-            waiter = self.source.ask(self.command, self.first, self.end)
+            waiter = self.source.ask(self.command, self.first, self.end, self.early)
         except ZxError as error:
             status = error.status
         else:
+            asked = self.asked or Asked()
+            asked.become(self.source, waiter)
             try:
                 status = await waiter
             finally:
-                self.source.leave(waiter)
+                if status != Status.OK or not self.early:
+                    asked.let_go()
         if status == Status.OK:
             return None
         return status if self.failure is None else self.failure
+
+
+class Asked:
+    """What a call that is made again has asked a pager for: the same stays asked for while it goes on with a part of it."""
+
+    __slots__ = ("_source", "_waiter")
+
+    def __init__(self) -> None:
+        self._source: PageSource | None = None
+        self._waiter: PageWaiter | None = None
+
+    def become(self, source: PageSource, waiter: PageWaiter) -> None:
+        """It waits for something else now, perhaps a part of the same."""
+        before = self._source, self._waiter
+        self._source, self._waiter = source, waiter
+        _leave(*before)
+
+    def let_go(self) -> None:
+        """What nobody else waits for is asked for no longer."""
+        before = self._source, self._waiter
+        self._source = self._waiter = None
+        _leave(*before)
+
+
+def _leave(source: PageSource | None, waiter: PageWaiter | None) -> None:
+    if source is not None and waiter is not None:
+        source.leave(waiter)
 
 
 class PageRequestPacket(PortPacket):
@@ -91,32 +127,29 @@ class PageRequestPacket(PortPacket):
 
 
 class PageWaiter(Waiter):
-    """A thread that waits for pages [*first*, *end*), all of which are part of one *request*."""
+    """A thread that waits for pages [*first*, *end*), all of which are part of one *request*; if *early*, for the first one."""
 
-    __slots__ = ("end", "first", "left", "next", "request")
+    __slots__ = ("early", "end", "first", "left", "request")
 
-    def __init__(self, request: PageRequest, first: int, end: int, deadline: int) -> None:
+    def __init__(self, request: PageRequest, first: int, end: int, early: bool, deadline: int) -> None:
         super().__init__(deadline, ZX_THREAD_STATE_BLOCKED_PAGER)
         self.request = request
         self.first = first
         self.end = end
-        self.next = first  # the first one that has not been answered for
+        self.early = early
         self.left = end - first
 
     def answered(self, first: int, end: int, status: Status) -> None:
-        """The pager has answered for a range. It ends the wait where that was the last of it, or where the
-        next page has failed; failures further on are met when the access gets there.
+        """The pager has answered for a range. It ends the wait where that was the last of it, or the first page has failed, or
+        has come and is what is waited for; failures further on are met when the access gets there.
         """
         low, high = max(first, self.first), min(end, self.end)
         if low >= high:
             return
         self.left -= high - low
-        if low <= self.next < high:
-            if status != Status.OK:
-                self.complete(status)
-                return
-            self.next = high
-        if self.left <= 0:
+        if low == self.first and (self.early or status != Status.OK):
+            self.complete(status)
+        elif self.left <= 0:
             self.complete()
 
 
@@ -154,8 +187,8 @@ class PageSource:
 
     # Asking
 
-    def ask(self, command: int, first: int, end: int) -> PageWaiter:
-        """Wait for pages, some of which may have been asked for before; then for these only: BAD_STATE."""
+    def ask(self, command: int, first: int, end: int, early: bool = False) -> PageWaiter:
+        """Wait for pages, or if *early* for the first ones; of those that were asked for before only for these: BAD_STATE."""
         if self.detached:
             raise ZxError(Status.BAD_STATE)
         kernel = self.port.kernel
@@ -164,7 +197,7 @@ class PageSource:
             if request.command != command or request.end <= first or end <= request.first:
                 continue
             if request.first <= first:
-                waiter = PageWaiter(request, first, min(end, request.end), deadline)
+                waiter = PageWaiter(request, first, min(end, request.end), early, deadline)
                 request.waiters[waiter] = None
                 return waiter
             end = request.first
@@ -172,7 +205,7 @@ class PageSource:
         packet = PageRequestPacket(self.key, command, first << _PAGE_SHIFT, size)
         request = PageRequest(command, first, end, packet)
         self._requests[request] = None
-        waiter = PageWaiter(request, first, end, deadline)
+        waiter = PageWaiter(request, first, end, early, deadline)
         request.waiters[waiter] = None
         self.port.queue(packet)
         return waiter

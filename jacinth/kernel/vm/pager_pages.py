@@ -61,6 +61,7 @@ class PagerPages(PageList):
     """The pages of a VMO that *source* supplies."""
 
     PAGER_BACKED = True
+    SLICES_HAVE_CLONES = True
 
     __slots__ = ("_always_needed", "_reclaimer", "_unneeded", "clones", "content", "modified", "source")
 
@@ -133,9 +134,26 @@ class PagerPages(PageList):
         if refused is not None:
             raise PageNeeded(self.source, ZX_PAGER_VMO_DIRTY, refused, end)
 
+    def page_of(self, need: PageNeeded) -> int:
+        return need.first
+
     def commit(self, first: int, end: int) -> None:
-        """Have the whole range supplied: PageNeeded."""
+        """Have the whole range supplied, and give zeroes frames. Those that the pager is to write back become dirty by
+        that, as by a write. Errors: PageNeeded; NO_MEMORY, and then nothing is committed.
+        """
         self.prepare_read(first, end)
+        zeroes = self._zeroes(first, end)
+        for low, high in zeroes:
+            for start, stop, content in self.content.runs(low, high):
+                if content != ZERO_CLEAN:
+                    self.prepare_write(start, stop)
+        self.check_memory(sum(high - low for low, high in zeroes))
+        for low, high in zeroes:
+            for page in range(low, high):
+                clean = self.content.get(page) == ZERO_CLEAN
+                self._commit_as_it_is(page)
+                if not clean:
+                    self.content.set(page, page + 1, DIRTY)
 
     # Changes from this side
 
@@ -143,7 +161,12 @@ class PagerPages(PageList):
         self._drop([page for page in self.present(first, end) if page not in self.pinned])
 
     def remove(self, first: int, end: int) -> None:
-        """Make the range zeroes. The pager is to write them back, and need not supply them any more."""
+        """Make the range zeroes. The pager is to write them back, and need not supply them any more.
+
+        Errors: PageNeeded where a page is pinned, so that it has to be written to.
+        """
+        for page in sorted(page for page in self.pinned if first <= page < end):
+            self.prepare_write(page, page + 1)
         self._zero(first, end, ZERO_DIRTY)
 
     def remove_untracked(self, first: int, end: int) -> None:
@@ -519,6 +542,9 @@ class ClonePages(PageList):
 
     def prepare_write(self, first: int, end: int) -> None:
         self.prepare_read(first, end)
+
+    def page_of(self, need: PageNeeded) -> int:
+        return need.first - self.offset
 
     def commit(self, first: int, end: int) -> None:
         """Errors: PageNeeded; NO_MEMORY, and then nothing is committed."""

@@ -17,7 +17,7 @@ Source: zircon/kernel/vm/{vm_object_paged,vm_cow_pages}.cc, zircon/kernel/object
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
@@ -49,6 +49,7 @@ from jacinth.abi import (
     zx_info_vmo_t,
 )
 from jacinth.kernel.object import SoloDispatcher
+from jacinth.kernel.vm.page_source import PageNeeded
 from jacinth.machine.memory import OutOfMemory, PhysicalMemory
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class PageList:
     """
 
     PAGER_BACKED: ClassVar[bool] = False  # its own pages, or those behind them, are a pager's
+    SLICES_HAVE_CLONES: ClassVar[bool] = False
 
     __slots__ = (
         "contiguous",
@@ -188,6 +190,10 @@ class PageList:
     def prepare_write(self, first: int, end: int) -> None:
         """Whether the range can be written without waiting. Errors as of `frame_for_read`."""
         self.check_present()
+
+    def page_of(self, need: PageNeeded) -> int:
+        """The first page of this list that *need*, which `prepare_read` or `prepare_write` has raised, is about."""
+        raise AssertionError("only pagers' lists wait")
 
     def check_present(self) -> None:
         """NOT_FOUND where the contents were discarded."""
@@ -664,6 +670,24 @@ class VmObjectDispatcher(SoloDispatcher):
         if offset + size > self.size:
             raise ZxError(Status.OUT_OF_RANGE)
 
+    def readable(self, offset: int, size: int) -> tuple[int, PageNeeded | None]:
+        """How many bytes of a range can be read without waiting, and what the next ones wait for."""
+        return self._ready(self.pages.prepare_read, offset, size)
+
+    def writable(self, offset: int, size: int) -> tuple[int, PageNeeded | None]:
+        """How many bytes of a range can be written without waiting, and what the next ones wait for."""
+        return self._ready(self.pages.prepare_write, offset, size)
+
+    def _ready(
+        self, prepare: Callable[[int, int], None], offset: int, size: int
+    ) -> tuple[int, PageNeeded | None]:
+        at = self.start + offset
+        try:
+            prepare(at >> PAGE_SHIFT, round_up(at + size) >> PAGE_SHIFT)
+        except PageNeeded as need:
+            return max(0, (self.pages.page_of(need) << PAGE_SHIFT) - at), need
+        return size, None
+
     def read(self, offset: int, size: int) -> bytes:
         """Errors: those of check_access; PageNeeded. Commits nothing."""
         self.check_access(offset, size)
@@ -732,14 +756,15 @@ class VmObjectDispatcher(SoloDispatcher):
             raise ZxError(Status.OUT_OF_RANGE)
         return self._page_range(offset, size)
 
-    def pin(self, offset: int, size: int) -> list[int]:
+    def pin(self, offset: int, size: int, *, write: bool = True) -> list[int]:
         """Commit whole pages, and keep them and the VMO until `unpin` of the same range.
 
-        Answers their frames. Errors, in order: OUT_OF_RANGE; NO_MEMORY.
+        To *write* makes a pager's pages dirty. Answers their frames. Errors, in order: OUT_OF_RANGE; PageNeeded, NO_MEMORY.
         """
         if offset + size > self.size:
             raise ZxError(Status.OUT_OF_RANGE)
-        frames = self.pages.pin(*self._page_range(offset, size))
+        pin = self.pages.pin if write else self.pages.pin_to_look
+        frames = pin(*self._page_range(offset, size))
         self.acquire()
         return frames
 
@@ -939,8 +964,8 @@ class VmObjectDispatcher(SoloDispatcher):
         Slice: INVALID_ARGS offset or beyond this VMO; NOT_SUPPORTED resizable; BAD_STATE not cached.
         Reference: INVALID_ARGS a range; NOT_SUPPORTED of a slice, or resizable of one that is not; BAD_STATE
         not cached. Snapshots, all three kinds of which are full ones here unless a pager is behind them:
-        INVALID_ARGS offset; OUT_OF_RANGE; BAD_STATE not cached; NOT_SUPPORTED of a slice; INVALID_ARGS contiguous;
-        those of `PageList.snapshot`.
+        INVALID_ARGS offset; OUT_OF_RANGE; BAD_STATE not cached; NOT_SUPPORTED of a slice, unless of the VMO that a pager has
+        made; INVALID_ARGS contiguous; those of `PageList.snapshot`.
         """
         rounded = round_size(size)
         if self.discardable:
@@ -998,11 +1023,12 @@ class VmObjectDispatcher(SoloDispatcher):
         if offset + size > (self.limit if self.slice else UINT64_MAX):
             raise ZxError(Status.OUT_OF_RANGE)
         self._check_cached()
-        if self.slice:
+        if self.slice and not self.pages.SLICES_HAVE_CLONES:
             raise ZxError(Status.NOT_SUPPORTED)
         if self.pages.contiguous:
             raise ZxError(Status.INVALID_ARGS)
-        first, end = offset >> PAGE_SHIFT, (offset + size) >> PAGE_SHIFT
+        at = self.start + offset
+        first, end = at >> PAGE_SHIFT, (at + size) >> PAGE_SHIFT
         return VmObjectDispatcher(self.kernel, self.pages.snapshot(kind, first, end))
 
     def _check_cached(self) -> None:
