@@ -16,6 +16,7 @@ from jacinth.abi import (
     ZX_DEFAULT_INTERRUPT_RIGHTS,
     ZX_INTERRUPT_TIMESTAMP_MONO,
     ZX_INTERRUPT_VIRTUAL,
+    ZX_INTERRUPT_WAKE_VECTOR,
     ZX_OBJ_TYPE_INTERRUPT,
     ZX_THREAD_STATE_BLOCKED_INTERRUPT,
     ZX_VIRTUAL_INTERRUPT_UNTRIGGERED,
@@ -57,8 +58,8 @@ class InterruptDispatcher(SoloDispatcher):
 
     @classmethod
     def create(cls, kernel: Kernel, options: int) -> InterruptDispatcher:
-        """INVALID_ARGS for options beside ZX_INTERRUPT_VIRTUAL other than ZX_INTERRUPT_TIMESTAMP_MONO."""
-        if options & ~(ZX_INTERRUPT_VIRTUAL | ZX_INTERRUPT_TIMESTAMP_MONO):
+        """INVALID_ARGS for options beside ZX_INTERRUPT_VIRTUAL other than ZX_INTERRUPT_TIMESTAMP_MONO and _WAKE_VECTOR."""
+        if options & ~(ZX_INTERRUPT_VIRTUAL | ZX_INTERRUPT_TIMESTAMP_MONO | ZX_INTERRUPT_WAKE_VECTOR):
             raise ZxError(Status.INVALID_ARGS)
         return cls(kernel, options)
 

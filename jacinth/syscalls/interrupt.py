@@ -6,6 +6,7 @@ from jacinth.abi import (
     ZX_INTERRUPT_BIND,
     ZX_INTERRUPT_UNBIND,
     ZX_INTERRUPT_VIRTUAL,
+    ZX_INTERRUPT_WAKE_VECTOR,
     ZX_PORT_BIND_TO_INTERRUPT,
     ZX_RIGHT_READ,
     ZX_RIGHT_SIGNAL,
@@ -27,12 +28,14 @@ from jacinth.syscalls.door import Call, HandleOut, UserOut, syscall
 def zx_interrupt_create(call: Call, src_obj: int, src_num: int, options: int, out_handle: HandleOut) -> None:
     """Make a virtual interrupt, with ZX_INTERRUPT_VIRTUAL and perhaps ZX_INTERRUPT_TIMESTAMP_MONO in *options*.
 
-    Without it, interrupt *src_num* of the machine, which *src_obj* must be a resource for: there is none in this machine.
-    Errors, in order: without VIRTUAL BAD_HANDLE, WRONG_TYPE, OUT_OF_RANGE resource; INVALID_ARGS options, or no such
+    With ZX_INTERRUPT_WAKE_VECTOR it would wake the machine, which never sleeps; for that too *src_obj* must be a resource
+    for interrupt *src_num*. Without VIRTUAL that interrupt of the machine itself: there is none in this machine.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, OUT_OF_RANGE resource, unless only virtual; INVALID_ARGS options, or no such
     interrupt.
     """
-    if not options & ZX_INTERRUPT_VIRTUAL:
+    if options & (ZX_INTERRUPT_VIRTUAL | ZX_INTERRUPT_WAKE_VECTOR) != ZX_INTERRUPT_VIRTUAL:
         call.dispatcher(src_obj, ResourceDispatcher, 0).require(ZX_RSRC_KIND_IRQ, src_num)
+    if not options & ZX_INTERRUPT_VIRTUAL:
         raise ZxError(Status.INVALID_ARGS)
     out_handle.make(InterruptDispatcher.create(call.kernel, options))
 

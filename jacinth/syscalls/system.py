@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from jacinth.kernel.kernel import Kernel
 
 _LONGEST_WINDOW: Final = 10 * 10**9  # ns over which a stall is watched
-_NO_LIMIT: Final = (1 << 64) - 1  # of how fast a CPU may be
+_NO_LIMIT: Final = 1000  # of how fast a CPU may be
 _NOT_SUPPORTED: Final = (
     ZX_SYSTEM_POWERCTL_ACPI_TRANSITION_S_STATE,
     ZX_SYSTEM_POWERCTL_X86_SET_PKG_PL1,
