@@ -252,6 +252,7 @@ class Kernel:
                 # It may have been killed or suspended since it was queued; one that exits may be handling that.
                 if thread.state is ThreadState.RUNNING or thread.handling:
                     thread.picked_at = now
+                    thread.last_cpu = cpu
                     return thread
             if self._several and self._anybody_runs():
                 return None

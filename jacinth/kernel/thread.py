@@ -125,6 +125,7 @@ class ThreadDispatcher(TaskDispatcher):
         "interrupted",
         "is_body",
         "kicked",
+        "last_cpu",
         "late_writes",
         "pending",
         "picked_at",
@@ -183,6 +184,7 @@ class ThreadDispatcher(TaskDispatcher):
         self.queue_time = 0  # ns in the queue, before this time
         self.runtime = 0  # ns on a CPU, before this time
         self.picked_at = 0  # since when it has its turn
+        self.last_cpu: int | None = None  # where it has, or had, its turn
         self.late_writes: list[
             Any
         ] = []  # of the present system call, to memory that its pager has not supplied yet

@@ -72,6 +72,7 @@ class Host:
         )  # it runs outside, and blocks and wakes as every other thread
         self.sys = HostSys(self.thread)
         kernel.current = kernel.host_thread = self.thread
+        self.thread.last_cpu = 0
         self.process = self.add(self.dispatcher)
         self.root_vmar = self.add(VmAddressRegionDispatcher.root(self.dispatcher.shared.aspace))
         self.root_job = self.add(kernel.root_job_dispatcher)

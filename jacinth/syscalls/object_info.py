@@ -207,10 +207,8 @@ def _thread_stats(call: Call, value: int) -> Record:
     thread = call.dispatcher(value, ThreadDispatcher, ZX_RIGHT_INSPECT)
     if thread.state is ThreadState.DEAD:
         raise ZxError(Status.BAD_STATE)
-    ran = bool(thread.runtime) or thread is call.kernel.current
-    return abi.zx_info_thread_stats_t(
-        total_runtime=thread.times().cpu, last_scheduled_cpu=0 if ran else abi.ZX_INFO_INVALID_CPU
-    )
+    cpu = abi.ZX_INFO_INVALID_CPU if thread.last_cpu is None else thread.last_cpu
+    return abi.zx_info_thread_stats_t(total_runtime=thread.times().cpu, last_scheduled_cpu=cpu)
 
 
 @_topic(abi.ZX_INFO_TASK_STATS)

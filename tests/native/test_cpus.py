@@ -19,6 +19,7 @@ from jacinth.abi import (
     ZX_EXCEPTION_STATE_HANDLED,
     ZX_EXCP_FATAL_PAGE_FAULT,
     ZX_EXCP_UNDEFINED_INSTRUCTION,
+    ZX_INFO_THREAD_STATS,
     ZX_OK,
     ZX_PROP_EXCEPTION_STATE,
     ZX_RESTRICTED_REASON_KICK,
@@ -31,6 +32,7 @@ from jacinth.abi import (
     ZX_TIME_INFINITE,
     ZX_VM_PERM_READ,
     ZX_VMO_OP_DECOMMIT,
+    zx_info_thread_stats_t,
     zx_thread_state_debug_regs_t,
     zx_thread_state_fp_regs_t,
     zx_thread_state_general_regs_t,
@@ -428,6 +430,18 @@ def test_memory_that_is_decommitted_is_zero_at_once(k: Kernel, world: World) -> 
 
     assert beside(k, victim, act, other) == ZX_OK
     assert comes(world, lambda: world.word(0) == 0)
+
+
+def test_threads_say_on_which_cpu_they_were_last(k: Kernel, world: World) -> None:
+    """From their first turn on. Source: core tests of threads (GetLastScheduledCpu)."""
+    threads = [world.run(SPIN), world.run(SPIN)]
+
+    def cpus() -> list[int]:
+        size = zx_info_thread_stats_t.SIZE
+        answers = [k.host.sys.zx_object_get_info(thread, ZX_INFO_THREAD_STATS, size) for thread in threads]
+        return [zx_info_thread_stats_t.unpack(data).last_scheduled_cpu for _, data, *_ in answers]
+
+    assert comes(world, lambda: sorted(cpus()) == [0, 1])
 
 
 COUNTERS = r"""
