@@ -3,7 +3,8 @@
 A guest's pointer is an address in its aspace. The host and Python bodies pass Python objects instead (`bytes`, sequences,
 structs), or, where they mean memory of their own process, an address as `int`. Both answer the same methods.
 
-Errors: INVALID_ARGS for memory that cannot be read or written whole.
+Errors: INVALID_ARGS for memory that cannot be read or written whole; what is said to be as a fault is answered as a page fault
+there would be: NOT_FOUND, ACCESS_DENIED, OUT_OF_RANGE.
 
 Memory may be a pager's, and absent. To read it raises `PageNeeded`: the door waits, and makes the call again from its beginning.
 To write it, since by then the call has acted, is put off until the call is over: see `LateWrite`.
@@ -108,6 +109,22 @@ class _Pointer:
         if self.is_null:
             raise ZxError(Status.INVALID_ARGS)
 
+    def _read_as_fault(self, address: int, size: int) -> bytes:
+        """Errors: as a page fault's; PageNeeded."""
+        try:
+            return self.memory.read_user(address, size)
+        except ZxError:
+            raise ZxError(self.memory.why_not(address, size, READ)) from None
+
+    def _write_as_fault(self, address: int, data: bytes) -> None:
+        """Write now. Errors: as a page fault's, NO_MEMORY; PageNeeded."""
+        try:
+            self.memory.write_user(address, data)
+        except ZxError as error:
+            if error.status == Status.NO_MEMORY:
+                raise
+            raise ZxError(self.memory.why_not(address, len(data), WRITE)) from None
+
     def _write(self, address: int, data: bytes) -> None:
         """Write for the calling thread, if not now then when the call is over."""
         try:
@@ -143,6 +160,10 @@ class UserIn(_Pointer):
         """*size* bytes, *offset* bytes behind the pointer."""
         return self.memory.read_user(self.address + offset, size) if size else b""
 
+    def read_as_fault(self, size: int, offset: int = 0) -> bytes:
+        """The same. Errors: as a page fault's."""
+        return self._read_as_fault(self.address + offset, size) if size else b""
+
     def read_struct(self, cls: type[S]) -> S:
         return cls.unpack(self.read(cls.SIZE))
 
@@ -171,6 +192,11 @@ class UserOut(_Pointer):
         if data:
             self.memory.write_user(self.address + offset, bytes(data))
 
+    def write_as_fault(self, data: bytes | bytearray | memoryview, offset: int = 0) -> None:
+        """The same. Errors: as a page fault's, NO_MEMORY."""
+        if data:
+            self._write_as_fault(self.address + offset, bytes(data))
+
     def keep(self) -> bytearray | None:
         """What was written, for the call that is made again, unless it lies in memory."""
         return None
@@ -195,10 +221,7 @@ class UserInOut(UserIn, UserOut):
 
 
 class UserVector(_Pointer):
-    """An array of zx_iovec_t: buffers that are used as if they lay one behind the other.
-
-    What cannot be read or written is answered as a page fault there would be: NOT_FOUND, ACCESS_DENIED, OUT_OF_RANGE.
-    """
+    """An array of zx_iovec_t: buffers that are used, as a fault, as if they lay one behind the other."""
 
     __slots__ = ("_buffers", "_starts", "capacity")
 
@@ -243,26 +266,16 @@ class UserVector(_Pointer):
 
     def read(self, offset: int, size: int) -> bytes:
         """*size* bytes from *offset* on, both within the capacity. Errors: as a page fault's; PageNeeded."""
-        pieces = []
-        for index, inside, count in self._pieces(offset, size):
-            address = self._buffers[index][0] + inside
-            try:
-                pieces.append(self.memory.read_user(address, count))
-            except ZxError:
-                raise ZxError(self.memory.why_not(address, count, READ)) from None
-        return b"".join(pieces)
+        pieces = self._pieces(offset, size)
+        return b"".join(
+            self._read_as_fault(self._buffers[i][0] + inside, count) for i, inside, count in pieces
+        )
 
     def write(self, offset: int, data: bytes) -> None:
         """Write *data* at *offset*, within the capacity. Errors: as a page fault's, NO_MEMORY; PageNeeded."""
         done = 0
         for index, inside, count in self._pieces(offset, len(data)):
-            address = self._buffers[index][0] + inside
-            try:
-                self.memory.write_user(address, data[done : done + count])
-            except ZxError as error:
-                if error.status == Status.NO_MEMORY:
-                    raise
-                raise ZxError(self.memory.why_not(address, count, WRITE)) from None
+            self._write_as_fault(self._buffers[index][0] + inside, data[done : done + count])
             done += count
 
 
@@ -382,6 +395,9 @@ class HostIn(UserIn):
         data: bytes = self.data[offset : offset + size]
         return data
 
+    def read_as_fault(self, size: int, offset: int = 0) -> bytes:
+        return super().read_as_fault(size, offset) if self.data is None else self.read(size, offset)
+
 
 def _encode(data: Any, code: str) -> bytes:
     if isinstance(data, bytearray | memoryview):
@@ -420,6 +436,7 @@ class HostOut(UserOut):
         self.data[offset:end] = data
 
     write_now = write
+    write_as_fault = write
 
     def keep(self) -> bytearray | None:
         return self.data

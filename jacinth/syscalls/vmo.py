@@ -110,8 +110,8 @@ def zx_vmo_read(call: Call, handle: int, buffer: UserOut, offset: int, buffer_si
     """Copy bytes out of a VMO. Those that a pager has supplied are there before it has supplied the rest.
 
     Rights: READ on handle.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; those of check_access, and of the pager; INVALID_ARGS
-    buffer, which may have been written up to there.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; those of check_access, and of the pager; NOT_FOUND,
+    ACCESS_DENIED, OUT_OF_RANGE buffer, as a fault, which may have been written up to there.
     """
     done, asked, kept = call.resume() or (0, None, None)
     buffer.go_on(kept)
@@ -126,7 +126,7 @@ def zx_vmo_read(call: Call, handle: int, buffer: UserOut, offset: int, buffer_si
                 missing.early = True
                 raise missing
             size = min(_PIECE, there)
-            buffer.write_now(vmo.read(offset + done, size), done)
+            buffer.write_as_fault(vmo.read(offset + done, size), done)
             done += size
     except PageNeeded as need:
         need.asked, asked = asked or Asked(), None
@@ -142,8 +142,8 @@ def zx_vmo_write(call: Call, handle: int, buffer: UserIn, offset: int, buffer_si
     """Copy bytes into a VMO.
 
     Rights: WRITE on handle.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; those of check_access, and of the pager; INVALID_ARGS
-    buffer, NO_MEMORY: the VMO may have been written up to there.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; those of check_access, and of the pager; NOT_FOUND,
+    ACCESS_DENIED, OUT_OF_RANGE buffer, as a fault, NO_MEMORY: the VMO may have been written up to there.
     """
     vmo = call.dispatcher(handle, VmObjectDispatcher, ZX_RIGHT_WRITE)
     vmo.check_access(offset, buffer_size)
@@ -156,7 +156,7 @@ def zx_vmo_write(call: Call, handle: int, buffer: UserIn, offset: int, buffer_si
                 size, missing = vmo.writable(at, size)
             if missing is not None and not size:
                 raise missing
-            vmo.write(at, buffer.read(size, done))
+            vmo.write(at, buffer.read_as_fault(size, done))
             done += size
     except PageNeeded as need:
         need.progress = done

@@ -343,9 +343,9 @@ static void vmos(void) {
   say("vmo_read_and_write");
   EXPECT(ZX_ERR_OUT_OF_RANGE, zx_vmo_read(vmo, scratch, PAGE, 1));
   EXPECT(ZX_ERR_OUT_OF_RANGE, zx_vmo_write(vmo, scratch, UINT64_MAX, 2));
-  EXPECT(ZX_ERR_INVALID_ARGS, zx_vmo_read(vmo, NULL, 0, 1));
-  EXPECT(ZX_ERR_INVALID_ARGS, zx_vmo_read(vmo, readonly, 0, 1));
-  EXPECT(ZX_ERR_INVALID_ARGS, zx_vmo_write(vmo, edge - 4, 0, 8));
+  EXPECT(ZX_ERR_NOT_FOUND, zx_vmo_read(vmo, NULL, 0, 1));
+  EXPECT(ZX_ERR_ACCESS_DENIED, zx_vmo_read(vmo, readonly, 0, 1));
+  EXPECT(ZX_ERR_NOT_FOUND, zx_vmo_write(vmo, edge - 4, 0, 8));
   EXPECT(ZX_ERR_WRONG_TYPE, zx_vmo_read(event, scratch, 0, 1));
   zx_handle_t poor = without(vmo, ZX_RIGHT_WRITE);
   EXPECT(ZX_ERR_ACCESS_DENIED, zx_vmo_write(poor, scratch, 0, 1));

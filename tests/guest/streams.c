@@ -81,7 +81,7 @@ int main(void) {
   EXPECT(ZX_ERR_NOT_FOUND, zx_stream_readv(stream, 0, &null, 1, &actual));
   EXPECT(ZX_ERR_NOT_FOUND, zx_stream_writev(stream, 0, &null, 1, &actual));
   EXPECT(ZX_ERR_ACCESS_DENIED, zx_stream_readv(stream, 0, &constant, 1, &actual));
-  EXPECT(ZX_ERR_INVALID_ARGS, zx_stream_writev(stream, 0, &kernel, 1, &actual));
+  EXPECT(ZX_ERR_NOT_FOUND, zx_stream_writev(stream, 0, &kernel, 1, &actual));
   EXPECT(ZX_ERR_INVALID_ARGS, zx_stream_writev(stream, 0, NULL, 0, &actual));
 
   say("rights");

@@ -17,6 +17,7 @@ from jacinth.abi import (
     ZX_ERR_ACCESS_DENIED,
     ZX_ERR_BAD_HANDLE,
     ZX_ERR_INVALID_ARGS,
+    ZX_ERR_NOT_FOUND,
     ZX_ERR_NOT_SUPPORTED,
     ZX_ERR_WRONG_TYPE,
     ZX_HANDLE_INVALID,
@@ -46,6 +47,9 @@ ALL_RIGHTS = 0x7FFF_FFFF
 CALLS = sorted(IMPLEMENTED)
 WITH_POINTERS = [name for name in CALLS if any(is_pointer(param) for param in BY_NAME[name].params)]
 WITH_HANDLES = [name for name in CALLS if any(param.kind is Kind.HANDLE for param in BY_NAME[name].params)]
+
+# Calls that say of their buffer what a page fault there would say.
+AS_A_FAULT = {"zx_vmo_read", "zx_vmo_write"}
 
 # Calls that no kernel carries out unless it was started for debugging: they look at nothing.
 REFUSED = {
@@ -239,6 +243,8 @@ def test_a_bad_pointer_is_a_status_and_leaves_nothing_behind(w: World, name: str
                 continue
             if kind == "read-only" and param.kind is Kind.INOUT:
                 assert isinstance(result, int) and result < 0, what  # what it holds is wrong too
+            elif name in AS_A_FAULT:
+                assert result == (ZX_ERR_ACCESS_DENIED if kind == "read-only" else ZX_ERR_NOT_FOUND), what
             else:
                 assert result == ZX_ERR_INVALID_ARGS, what
             if name == "zx_task_create_exception_channel":

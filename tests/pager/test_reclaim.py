@@ -17,7 +17,9 @@ from jacinth import (
     ZxNotFound,
     ZxUnavailable,
 )
+from jacinth.abi import Status
 from jacinth.api.kernel import Kernel
+from jacinth.machine.interface import READ
 
 from .conftest import PAGE, PagerWorld
 
@@ -164,6 +166,7 @@ def test_a_discarded_mapping_is_a_bad_pointer(k: Kernel) -> None:
         aspace.read_user(address, 4)
     with pytest.raises(Exception, match="INVALID_ARGS"):
         aspace.write_user(address, b"x")
+    assert aspace.why_not(address, 1, READ) == Status.NOT_FOUND
 
 
 # Pagers' pages

@@ -16,6 +16,7 @@ from jacinth.abi import (
     ZX_ERR_BAD_STATE,
     ZX_ERR_INVALID_ARGS,
     ZX_ERR_NO_MEMORY,
+    ZX_ERR_NOT_FOUND,
     ZX_ERR_NOT_SUPPORTED,
     ZX_ERR_OUT_OF_RANGE,
     ZX_ERR_UNAVAILABLE,
@@ -39,6 +40,7 @@ from jacinth.abi import (
     ZX_RIGHT_RESIZE,
     ZX_RIGHT_SET_PROPERTY,
     ZX_RIGHT_WRITE,
+    ZX_VM_ALLOW_FAULTS,
     ZX_VM_PERM_READ,
     ZX_VM_PERM_WRITE,
     ZX_VMO_CHILD_NO_WRITE,
@@ -265,13 +267,44 @@ def test_reading_nothing_at_the_end_is_fine(zx: Any, new_vmo: Create) -> None:
 def test_bad_buffers(zx: Any, new_vmo: Create, trap: Trap) -> None:
     vmo = new_vmo(PAGE)
     for address in (0, BAD_ADDRESS, U64 - 2, 1 << 63):
-        assert trap("zx_vmo_read", vmo, address, 0, 8) == ZX_ERR_INVALID_ARGS
-        assert trap("zx_vmo_write", vmo, address, 0, 8) == ZX_ERR_INVALID_ARGS
         assert trap("zx_vmo_get_size", vmo, address) == ZX_ERR_INVALID_ARGS
         assert trap("zx_vmo_get_stream_size", vmo, address) == ZX_ERR_INVALID_ARGS
         assert trap("zx_vmo_create", PAGE, 0, address) == ZX_ERR_INVALID_ARGS
+
+
+def mapped(zx: Any, root: int, vmo: int, size: int, flags: int) -> int:
+    """The address of a mapping."""
+    status, address = zx.zx_vmar_map(root, flags, 0, vmo, 0, size)
+    assert status == ZX_OK
+    return int(address)
+
+
+@pytest.mark.shows("zx_vmo_read", "ZX_ERR_NOT_FOUND")
+@pytest.mark.shows("zx_vmo_write", "ZX_ERR_NOT_FOUND")
+def test_a_buffer_that_is_not_mapped_is_not_found(zx: Any, new_vmo: Create, root: int, trap: Trap) -> None:
+    vmo, buffer = new_vmo(2 * PAGE), new_vmo(PAGE)
+    end = mapped(zx, root, buffer, PAGE, ZX_VM_PERM_READ | ZX_VM_PERM_WRITE) + PAGE
+    for address in (0, BAD_ADDRESS, U64 - 2, U64 - PAGE + 1, 1 << 63, 1 << 47, end, end - 4):
+        assert trap("zx_vmo_read", vmo, address, 0, 8) == ZX_ERR_NOT_FOUND
+        assert trap("zx_vmo_write", vmo, address, 0, 8) == ZX_ERR_NOT_FOUND
     assert trap("zx_vmo_read", vmo, BAD_ADDRESS, 0, 0) == ZX_OK
+    assert trap("zx_vmo_write", vmo, BAD_ADDRESS, 0, 0) == ZX_OK
     assert info(zx, vmo).committed_bytes == 0
+
+
+def test_a_buffer_answers_as_a_fault_in_it(zx: Any, new_vmo: Create, root: int, trap: Trap) -> None:
+    vmo, buffer = new_vmo(2 * PAGE), new_vmo(2 * PAGE, ZX_VMO_RESIZABLE)
+    read_only, unreadable, cut_off = (
+        mapped(zx, root, buffer, 2 * PAGE, flags | ZX_VM_ALLOW_FAULTS)
+        for flags in (ZX_VM_PERM_READ, 0, ZX_VM_PERM_READ | ZX_VM_PERM_WRITE)
+    )
+    assert trap("zx_vmo_read", vmo, read_only, 0, 8) == ZX_ERR_ACCESS_DENIED
+    assert trap("zx_vmo_write", vmo, read_only, 0, 8) == ZX_OK
+    assert trap("zx_vmo_read", vmo, unreadable, 0, 8) == ZX_ERR_ACCESS_DENIED
+    assert trap("zx_vmo_write", vmo, unreadable, 0, 8) == ZX_ERR_ACCESS_DENIED
+    assert zx.zx_vmo_set_size(buffer, PAGE) == ZX_OK
+    assert trap("zx_vmo_read", vmo, cut_off + PAGE - 4, 0, 8) == ZX_ERR_OUT_OF_RANGE
+    assert trap("zx_vmo_write", vmo, cut_off + PAGE - 4, 0, 8) == ZX_ERR_OUT_OF_RANGE
 
 
 def test_a_huge_copy_ends_at_the_first_bad_page(zx: Any, new_vmo: Create, root: int, trap: Trap) -> None:
@@ -279,7 +312,7 @@ def test_a_huge_copy_ends_at_the_first_bad_page(zx: Any, new_vmo: Create, root: 
     assert zx.zx_vmo_write(source, b"first", 0) == ZX_OK
     status, address = zx.zx_vmar_map(root, ZX_VM_PERM_READ | ZX_VM_PERM_WRITE, 0, target, 0, 3 << 20)
     assert status == ZX_OK
-    assert trap("zx_vmo_read", source, address, 0, 1 << 40) == ZX_ERR_INVALID_ARGS
+    assert trap("zx_vmo_read", source, address, 0, 1 << 40) == ZX_ERR_NOT_FOUND
     assert read(zx, target, 0, 5) == b"first"
 
 

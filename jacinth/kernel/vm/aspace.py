@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 _USER_BASE: Final = 0x20_0000
 _USER_END: Final = 0x7FFF_FFFF_F000
 _HALF: Final = 1 << 46
-_USER_TOP: Final = 1 << 47
 
 PRIVATE_ASPACE_BASE: Final = _USER_BASE
 PRIVATE_ASPACE_SIZE: Final = _USER_END - _USER_BASE
@@ -358,11 +357,9 @@ class VmAspace:
     def why_not(self, address: int, size: int, access: int) -> Status:
         """Why user code cannot have *access* (READ or WRITE) to all of a range, as a page fault there would say it.
 
-        INVALID_ARGS not user memory; of the first bad page NOT_FOUND nothing mapped, ACCESS_DENIED, OUT_OF_RANGE behind the
-        VMO; otherwise INVALID_ARGS, where a pager has not provided the page.
+        Of the first bad page: NOT_FOUND nothing mapped, or not user memory; ACCESS_DENIED; OUT_OF_RANGE behind the VMO;
+        NOT_FOUND discarded; otherwise INVALID_ARGS, where a pager has not provided the page.
         """
-        if address + size > _USER_TOP:
-            return Status.INVALID_ARGS
         for page in range(address & ~PAGE_MASK, address + size, PAGE_SIZE):
             mapping = self.find(page)
             if mapping is None:
@@ -371,6 +368,8 @@ class VmAspace:
                 return Status.ACCESS_DENIED
             if page >= mapping.fault_end():
                 return Status.OUT_OF_RANGE
+            if mapping.vmo.pages.discarded:
+                return Status.NOT_FOUND
         return Status.INVALID_ARGS
 
     def read_u32(self, address: int) -> int:
