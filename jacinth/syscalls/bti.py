@@ -32,6 +32,9 @@ from jacinth.machine.interface import PAGE_SIZE
 from jacinth.syscalls.door import Call, HandleOut, UserIn, UserOut, syscall
 
 # What a device may do needs a right to the VMO. Execution is the device's own, and so needs READ.
+# Addresses that zx_bti_pin tells of: 64 pages full.
+_MAX_ADDRESSES: Final = 64 * PAGE_SIZE // 8
+
 _NEEDS: Final = {
     ZX_BTI_PERM_READ: ZX_RIGHT_READ,
     ZX_BTI_PERM_WRITE: ZX_RIGHT_WRITE,
@@ -83,12 +86,13 @@ def zx_bti_pin(
     There is one address for each page; with ZX_BTI_COMPRESS for each block of the minimum contiguity; with ZX_BTI_CONTIGUOUS
     one, which only contiguous VMOs can have.
     Rights: MAP on handle and vmo; on vmo also READ for ZX_BTI_PERM_READ and EXECUTE, WRITE for ZX_BTI_PERM_WRITE.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; INVALID_ARGS not whole pages; BAD_HANDLE, WRONG_TYPE,
-    ACCESS_DENIED vmo; ACCESS_DENIED a permission that the handle has not; INVALID_ARGS options, or nothing to pin; OUT_OF_RANGE;
-    NO_MEMORY; BAD_STATE something is in quarantine; INVALID_ARGS no permission, or another number of addresses.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED handle; INVALID_ARGS not whole pages, or more addresses than fill 64
+    pages; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED vmo; ACCESS_DENIED a permission that the handle has not; INVALID_ARGS options, or
+    nothing to pin; OUT_OF_RANGE; NO_MEMORY; BAD_STATE something is in quarantine; INVALID_ARGS no permission, or another number
+    of addresses.
     """
     bti = call.dispatcher(handle, BusTransactionInitiatorDispatcher, ZX_RIGHT_MAP)
-    if (offset | size) % PAGE_SIZE:
+    if (offset | size) % PAGE_SIZE or num_addrs > _MAX_ADDRESSES:
         raise ZxError(Status.INVALID_ARGS)
     memory = call.dispatcher(vmo, VmObjectDispatcher, ZX_RIGHT_MAP)
     rights = call.handle(vmo).rights

@@ -109,7 +109,8 @@ def zx_vmar_map(
 
     Rights: MAP on vmo; READ, WRITE, EXECUTE on both for each ZX_VM_PERM_ of that name in options. What both
     handles allow now is what the mapping can be protected to later.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE handle, then vmo; ACCESS_DENIED no MAP; INVALID_ARGS permissions
+    Errors, in order: BAD_HANDLE, WRONG_TYPE handle, then vmo; NOT_SUPPORTED FAULT_BEYOND_STREAM_SIZE of contiguous memory,
+    which has no stream size; ACCESS_DENIED no MAP; INVALID_ARGS permissions
     or options; ACCESS_DENIED permissions; INVALID_ARGS FAULT_BEYOND_STREAM_SIZE without ALLOW_FAULTS;
     ACCESS_DENIED policy against memory that can be written and executed; those of VmAddressRegion.map;
     INVALID_ARGS mapped_addr.
@@ -120,6 +121,10 @@ def zx_vmar_map(
     vmar = call.dispatcher(handle, VmAddressRegionDispatcher, 0)
     vmo_handle = call.handle(vmo)
     memory = call.dispatcher(vmo, VmObjectDispatcher, 0)
+    if options & ZX_VM_FAULT_BEYOND_STREAM_SIZE:
+        if memory.pages.contiguous:
+            raise ZxError(Status.NOT_SUPPORTED)
+        memory.keep_stream()
     _map(
         call,
         vmar.region,
@@ -131,6 +136,7 @@ def zx_vmar_map(
         vmo_offset,
         len_,
         mapped_addr,
+        has_stream=True,
     )
 
 
@@ -145,10 +151,10 @@ def _map(
     vmo_offset: int,
     len_: int,
     mapped_addr: UserOut,
+    *,
+    has_stream: bool = False,
 ) -> None:
     """What zx_vmar_map does from ACCESS_DENIED no MAP on."""
-    if options & ZX_VM_FAULT_BEYOND_STREAM_SIZE:
-        memory.keep_stream()
     if not vmo_rights & ZX_RIGHT_MAP:
         raise ZxError(Status.ACCESS_DENIED)
     options = _with_read(options)
@@ -169,7 +175,7 @@ def _map(
         options |= ZX_VM_CAN_MAP_WRITE
     if permitted & ZX_RIGHT_EXECUTE:
         options |= ZX_VM_CAN_MAP_EXECUTE
-    if options & ZX_VM_FAULT_BEYOND_STREAM_SIZE and not options & ZX_VM_ALLOW_FAULTS:
+    if options & ZX_VM_FAULT_BEYOND_STREAM_SIZE and not (has_stream and options & ZX_VM_ALLOW_FAULTS):
         raise ZxError(Status.INVALID_ARGS)
     _check_write_execute(call, options)
     mapping = vmar.map(vmar_offset, memory, vmo_offset, len_, options)
@@ -202,7 +208,8 @@ def zx_vmar_map_iob(
     """Map a range of a region of an I/O buffer into a VMAR; *mapped_addr* gets the address.
 
     Rights: as zx_vmar_map; those to the region are what *ep* has and the region's access allows its endpoint.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE handle, then ep; OUT_OF_RANGE region_index; then those of zx_vmar_map.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE handle, then ep; OUT_OF_RANGE region_index; then those of zx_vmar_map, and there
+    INVALID_ARGS for FAULT_BEYOND_STREAM_SIZE: regions have no stream size.
     """
     vmar = call.dispatcher(handle, VmAddressRegionDispatcher, 0)
     iob = call.dispatcher(ep, IoBufferDispatcher, 0)
@@ -238,7 +245,7 @@ def zx_vmar_map_clock(
     Rights: READ and MAP on clock; READ on handle for ZX_VM_PERM_READ.
     Errors, in order: INVALID_ARGS options to write, to execute or READ_IF_XOM_UNSUPPORTED; INVALID_ARGS len other than
     ZX_INFO_CLOCK_MAPPED_SIZE says; BAD_HANDLE, WRONG_TYPE clock; INVALID_ARGS not mappable; BAD_HANDLE, WRONG_TYPE handle; then
-    those of zx_vmar_map.
+    those of zx_vmar_map, as zx_vmar_map_iob.
     """
     if options & (ZX_VM_PERM_WRITE | ZX_VM_PERM_EXECUTE | ZX_VM_PERM_READ_IF_XOM_UNSUPPORTED):
         raise ZxError(Status.INVALID_ARGS)

@@ -21,6 +21,7 @@ from jacinth.abi import (
     ZX_RSRC_KIND_SYSTEM,
     ZX_RSRC_SYSTEM_VMEX_BASE,
     ZX_VMO_CHILD_NO_WRITE,
+    ZX_VMO_CHILD_REFERENCE,
     ZX_VMO_CHILD_RESIZABLE,
     ZX_VMO_CHILD_SNAPSHOT,
     ZX_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE,
@@ -73,15 +74,15 @@ def zx_vmo_create(call: Call, size: int, options: int, out: HandleOut) -> None:
 
 @syscall
 def zx_vmo_create_contiguous(call: Call, bti: int, size: int, alignment_log2: int, out: HandleOut) -> None:
-    """Make a VMO whose pages are committed, lie one after the other in physical memory, and stay so.
+    """Make a VMO of whole pages that are committed, lie one after the other in physical memory, and stay so.
 
     The first one lies at a multiple of 2 to the *alignment_log2* bytes, where that is not 0.
     Rights: MAP on bti.
-    Errors, in order: INVALID_ARGS no size, or an alignment of less than a page or more than 63; ACCESS_DENIED policy; BAD_HANDLE,
-    WRONG_TYPE, ACCESS_DENIED bti; OUT_OF_RANGE size; NO_MEMORY, also where free memory does not lie together.
+    Errors, in order: INVALID_ARGS no size, a part of a page, an alignment of less than a page or more than 63; ACCESS_DENIED
+    policy; BAD_HANDLE, WRONG_TYPE, ACCESS_DENIED bti; OUT_OF_RANGE size; NO_MEMORY, also where free memory does not lie together.
     """
     alignment_log2 = alignment_log2 or PAGE_SHIFT
-    if not size or not PAGE_SHIFT <= alignment_log2 < 64:
+    if not size or size & PAGE_MASK or not PAGE_SHIFT <= alignment_log2 < 64:
         raise ZxError(Status.INVALID_ARGS)
     call.check_policy(ZX_POL_NEW_VMO)
     call.dispatcher(bti, BusTransactionInitiatorDispatcher, ZX_RIGHT_MAP)
@@ -298,8 +299,8 @@ def zx_vmo_create_child(
 ) -> None:
     """Make a child of a VMO: a snapshot, a slice or a reference.
 
-    Rights: DUPLICATE and READ on handle; with GET_PROPERTY the child gets the name as well. The child's
-    handle has those of *handle*, GET_PROPERTY and SET_PROPERTY, RESIZE as options say; a snapshot's has WRITE
+    Rights: DUPLICATE and READ on handle, RESIZE for a resizable reference; with GET_PROPERTY the child gets the name as well.
+    The child's handle has those of *handle*, GET_PROPERTY and SET_PROPERTY, RESIZE as options say; a snapshot's has WRITE
     and not EXECUTE, unless options say NO_WRITE.
     Errors, in order: OUT_OF_RANGE size; INVALID_ARGS NO_WRITE and RESIZABLE; BAD_HANDLE, WRONG_TYPE,
     ACCESS_DENIED handle; those of VmObjectDispatcher.create_child.
@@ -311,6 +312,8 @@ def zx_vmo_create_child(
     options &= ~ZX_VMO_CHILD_NO_WRITE
     vmo = call.dispatcher(handle, VmObjectDispatcher, ZX_RIGHT_DUPLICATE | ZX_RIGHT_READ)
     rights = call.handle(handle).rights
+    if options & ZX_VMO_CHILD_REFERENCE and options & ZX_VMO_CHILD_RESIZABLE and not rights & ZX_RIGHT_RESIZE:
+        raise ZxError(Status.ACCESS_DENIED)
     child = vmo.create_child(options, offset, size, copy_name=bool(rights & ZX_RIGHT_GET_PROPERTY))
     child.immutable = no_write and bool(options & ZX_VMO_CHILD_SNAPSHOT)
     rights = (rights & ~ZX_RIGHT_RESIZE) | ZX_RIGHT_GET_PROPERTY | ZX_RIGHT_SET_PROPERTY

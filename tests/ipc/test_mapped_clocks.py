@@ -23,6 +23,8 @@ from jacinth.abi import (
     ZX_OK,
     ZX_RIGHT_MAP,
     ZX_RIGHT_READ,
+    ZX_VM_ALLOW_FAULTS,
+    ZX_VM_FAULT_BEYOND_STREAM_SIZE,
     ZX_VM_PERM_EXECUTE,
     ZX_VM_PERM_READ,
     ZX_VM_PERM_READ_IF_XOM_UNSUPPORTED,
@@ -148,6 +150,8 @@ def test_errors_of_mapping(mapped: Mapped) -> None:
     zx = mapped.zx
     _, event = zx.zx_event_create(0)
     assert mapped.map(size=0)[0] == mapped.map(size=2 * PAGE)[0] == ZX_ERR_INVALID_ARGS
+    faults = ZX_VM_PERM_READ | ZX_VM_ALLOW_FAULTS | ZX_VM_FAULT_BEYOND_STREAM_SIZE
+    assert mapped.map(faults)[0] == ZX_ERR_INVALID_ARGS
     assert mapped.map(clock=0)[0] == ZX_ERR_BAD_HANDLE
     assert mapped.map(clock=event)[0] == ZX_ERR_WRONG_TYPE
     assert zx.zx_vmar_map_clock(0, ZX_VM_PERM_READ, 0, mapped.clock, PAGE)[0] == ZX_ERR_BAD_HANDLE

@@ -206,12 +206,31 @@ def test_a_clone_of_a_slice_is_one_of_the_vmo(pw: PagerWorld, kind: int) -> None
         clone(piece, kind, 1, 2)
 
 
-@kinds
-def test_a_slice_of_a_clone_has_no_clones(pw: PagerWorld, kind: int) -> None:
-    child = clone(pw.vmo(2), kind)
-    piece = child.create_child(VmoChildOptions.SLICE, 0, PAGE)
+def test_a_slice_is_the_parent_of_its_clones(pw: PagerWorld) -> None:
+    piece = pw.vmo(2).create_child(VmoChildOptions.SLICE, 0, PAGE)
+    child = clone(piece)
+    assert child.info.parent_koid == piece.koid and piece.info.num_children == 1
     with pytest.raises(ZxNotSupported):
-        clone(piece, kind)
+        clone(piece, VmoChildOptions.SNAPSHOT)
+
+
+def test_a_slice_of_a_clone_has_no_clones_that_change_it(pw: PagerWorld) -> None:
+    vmo = pw.vmo(4)
+    pw.supply(vmo, 1, b"x")
+    child = clone(vmo)
+    piece = child.create_child(VmoChildOptions.SLICE, PAGE, 2 * PAGE)
+    child.write(b"mine", PAGE)
+    assert clone(piece).read(0, 4) == b"mine"
+    with pytest.raises(ZxNotSupported):
+        clone(piece, MODIFIED)
+
+
+def test_a_slice_of_clones_that_change_one_another_has_none(pw: PagerWorld) -> None:
+    child = clone(pw.vmo(4))
+    piece = child.create_child(VmoChildOptions.SLICE, PAGE, 2 * PAGE)
+    clone(child, MODIFIED)
+    with pytest.raises(ZxNotSupported):
+        clone(piece)
 
 
 def test_a_reference_is_the_whole_of_it(pw: PagerWorld) -> None:

@@ -38,6 +38,8 @@ from jacinth.abi import (
     ZX_RIGHT_MAP,
     ZX_RIGHT_READ,
     ZX_RIGHT_WRITE,
+    ZX_VM_ALLOW_FAULTS,
+    ZX_VM_FAULT_BEYOND_STREAM_SIZE,
     ZX_VM_PERM_EXECUTE,
     ZX_VM_PERM_READ,
     ZX_VM_PERM_WRITE,
@@ -234,6 +236,8 @@ def test_errors_of_mapping(k: Kernel) -> None:
     assert map_status(k, one, ZX_VM_PERM_READ, region=1) == ZX_ERR_OUT_OF_RANGE
     assert map_status(k, one, ZX_VM_PERM_READ, size=0) == ZX_ERR_INVALID_ARGS
     assert map_status(k, one, ZX_VM_PERM_WRITE) == ZX_ERR_INVALID_ARGS
+    faults = ZX_VM_PERM_READ | ZX_VM_ALLOW_FAULTS | ZX_VM_FAULT_BEYOND_STREAM_SIZE
+    assert map_status(k, one, faults) == ZX_ERR_INVALID_ARGS
     for bad, status in ((0, ZX_ERR_BAD_HANDLE), (event, ZX_ERR_WRONG_TYPE)):
         assert zx.zx_vmar_map_iob(bad, ZX_VM_PERM_READ, 0, one.raw, 0, 0, PAGE)[0] == status
         assert zx.zx_vmar_map_iob(vmar, ZX_VM_PERM_READ, 0, bad, 0, 0, PAGE)[0] == status

@@ -30,12 +30,14 @@ from jacinth.abi import (
     ZX_BTI_PERM_EXECUTE,
     ZX_BTI_PERM_READ,
     ZX_BTI_PERM_WRITE,
+    ZX_CACHE_POLICY_UNCACHED,
     ZX_ERR_ACCESS_DENIED,
     ZX_ERR_BAD_HANDLE,
     ZX_ERR_BAD_STATE,
     ZX_ERR_INVALID_ARGS,
     ZX_ERR_NO_MEMORY,
     ZX_ERR_NOT_SUPPORTED,
+    ZX_ERR_UNAVAILABLE,
     ZX_ERR_WRONG_TYPE,
     ZX_INFO_VMO_CONTIGUOUS,
     ZX_IOMMU_MAX_DESC_LEN,
@@ -46,10 +48,16 @@ from jacinth.abi import (
     ZX_RIGHT_READ,
     ZX_RIGHT_SAME_RIGHTS,
     ZX_RIGHT_WRITE,
+    ZX_VM_FAULT_BEYOND_STREAM_SIZE,
     ZX_VM_PERM_READ,
     ZX_VM_PERM_WRITE,
     ZX_VMAR_OP_COMMIT,
     ZX_VMAR_OP_DECOMMIT,
+    ZX_VMO_CHILD_REFERENCE,
+    ZX_VMO_CHILD_SLICE,
+    ZX_VMO_CHILD_SNAPSHOT,
+    ZX_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE,
+    ZX_VMO_CHILD_SNAPSHOT_MODIFIED,
 )
 
 shows = pytest.mark.shows
@@ -125,6 +133,13 @@ def test_compressed_addresses_are_one_for_each_contiguous_block(bti: Bti[Kernel]
     addresses, pmt = bti.pin(vmo, 0, 4 * PAGE, RW | BtiOptions.COMPRESS)
     assert len(addresses) == 4
     pmt.unpin()
+
+
+@shows("zx_bti_pin", "ZX_ERR_INVALID_ARGS")
+def test_no_more_addresses_are_told_than_fill_64_pages(zx: Any, bti: Bti[Kernel]) -> None:
+    most = 64 * PAGE // 8
+    assert zx.zx_bti_pin(bti.raw, 0, 0, 0, PAGE, most + 1)[0] == ZX_ERR_INVALID_ARGS
+    assert zx.zx_bti_pin(bti.raw, 0, 0, 0, PAGE, most)[0] == ZX_ERR_BAD_HANDLE
 
 
 @shows("zx_vmo_op_range", "ZX_ERR_BAD_STATE")
@@ -289,7 +304,7 @@ def test_releasing_needs_write(zx: Any, bti: Bti[Kernel]) -> None:
 
 
 def test_contiguous_pages_lie_together(bti: Bti[Kernel]) -> None:
-    vmo = bti.create_contiguous_vmo(5 * PAGE - 100)
+    vmo = bti.create_contiguous_vmo(5 * PAGE)
     info = vmo.info
     assert info.flags & ZX_INFO_VMO_CONTIGUOUS
     assert info.committed_bytes == 5 * PAGE
@@ -322,7 +337,7 @@ def test_free_frames_that_lie_together_are_found(bti: Bti[Kernel]) -> None:
 
 
 @shows("zx_vmo_create_contiguous", "ZX_ERR_INVALID_ARGS")
-@pytest.mark.parametrize(("size", "log2"), [(0, 0), (PAGE, 11), (PAGE, 64), (PAGE, 1 << 31)])
+@pytest.mark.parametrize(("size", "log2"), [(0, 0), (PAGE - 1, 0), (PAGE, 11), (PAGE, 64), (PAGE, 1 << 31)])
 def test_size_and_alignment_are_checked_first(zx: Any, size: int, log2: int) -> None:
     assert zx.zx_vmo_create_contiguous(0, size, log2) == (ZX_ERR_INVALID_ARGS, 0)
 
@@ -388,6 +403,43 @@ def test_contiguous_memory_has_no_content_size_and_is_not_decommitted(
     assert status == ZX_OK
     assert zx.zx_vmar_op_range(root, ZX_VMAR_OP_DECOMMIT, address, PAGE, None)[0] == ZX_ERR_NOT_SUPPORTED
     assert zx.zx_vmar_op_range(root, ZX_VMAR_OP_COMMIT, address, PAGE, None)[0] == ZX_OK
+
+
+@shows("zx_vmo_create_child", "ZX_ERR_INVALID_ARGS")
+@shows("zx_vmo_create_child", "ZX_ERR_NOT_SUPPORTED")
+@shows("zx_vmo_set_size", "ZX_ERR_UNAVAILABLE")
+def test_contiguous_memory_has_slices_and_no_other_children(zx: Any, bti: Bti[Kernel]) -> None:
+    vmo = bti.create_contiguous_vmo(2 * PAGE).raw
+    status, window = zx.zx_vmo_create_child(vmo, ZX_VMO_CHILD_SLICE, PAGE, PAGE)
+    assert status == ZX_OK
+    for parent in (vmo, window):
+        for kind in (
+            ZX_VMO_CHILD_SNAPSHOT,
+            ZX_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE,
+            ZX_VMO_CHILD_SNAPSHOT_MODIFIED,
+        ):
+            assert zx.zx_vmo_create_child(parent, kind, 0, 4 * PAGE)[0] == ZX_ERR_INVALID_ARGS
+        assert zx.zx_vmo_create_child(parent, ZX_VMO_CHILD_REFERENCE, 0, 0)[0] == ZX_ERR_NOT_SUPPORTED
+    for size in (PAGE, (1 << 64) - 1):
+        assert zx.zx_vmo_set_size(vmo, size) == ZX_ERR_UNAVAILABLE
+
+
+def test_a_slice_of_contiguous_memory_is_cached_as_it_is(k: Kernel, bti: Bti[Kernel]) -> None:
+    vmo = bti.create_contiguous_vmo(2 * PAGE)
+    assert k.host.sys.zx_vmo_set_cache_policy(vmo.raw, ZX_CACHE_POLICY_UNCACHED) == ZX_OK
+    window = vmo.create_child(VmoChildOptions.SLICE, PAGE, PAGE)
+    assert window.info.cache_policy == ZX_CACHE_POLICY_UNCACHED
+    with pytest.raises(ZxBadState):
+        window.read(0, 1)
+
+
+@shows("zx_vmar_map", "ZX_ERR_NOT_SUPPORTED")
+def test_contiguous_memory_has_no_faults_beyond_its_stream_size(k: Kernel, zx: Any, bti: Bti[Kernel]) -> None:
+    vmo = bti.create_contiguous_vmo(PAGE)
+    less = vmo.duplicate(int(vmo.rights) & ~ZX_RIGHT_MAP)
+    for handle in (vmo, less):
+        answer = zx.zx_vmar_map(k.host.root_vmar, ZX_VM_FAULT_BEYOND_STREAM_SIZE, 0, handle.raw, 0, PAGE)
+        assert answer[0] == ZX_ERR_NOT_SUPPORTED
 
 
 @shows("zx_vmo_transfer_data", "ZX_ERR_BAD_STATE")

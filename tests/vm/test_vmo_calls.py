@@ -460,7 +460,6 @@ def test_a_discardable_vmo_has_no_children(zx: Any, new_vmo: Create) -> None:
 @pytest.mark.shows("zx_vmo_read", "ZX_ERR_BAD_STATE")
 @pytest.mark.shows("zx_vmo_set_cache_policy", "ZX_ERR_INVALID_ARGS")
 @pytest.mark.shows("zx_vmo_write", "ZX_ERR_BAD_STATE")
-@pytest.mark.shows("zx_vmo_set_cache_policy", "ZX_ERR_BAD_STATE")
 @pytest.mark.shows("zx_vmo_create_child", "ZX_ERR_BAD_STATE")
 def test_memory_that_is_not_cached_cannot_be_read_or_cloned(zx: Any, new_vmo: Create, root: int) -> None:
     vmo = new_vmo(PAGE)
@@ -476,8 +475,22 @@ def test_memory_that_is_not_cached_cannot_be_read_or_cloned(zx: Any, new_vmo: Cr
     ]:
         assert zx.zx_vmo_create_child(vmo, options, 0, size)[0] == ZX_ERR_BAD_STATE
     assert info(zx, vmo).cache_policy == ZX_CACHE_POLICY_UNCACHED
-    assert op(zx, vmo, ZX_VMO_OP_COMMIT, 0, PAGE) == ZX_OK
-    assert zx.zx_vmo_set_cache_policy(vmo, 0) == ZX_ERR_BAD_STATE
+
+
+def test_the_cache_policy_changes_although_pages_are_committed(zx: Any, new_vmo: Create) -> None:
+    vmo = new_vmo(PAGE)
+    assert zx.zx_vmo_write(vmo, b"kept", 0) == ZX_OK
+    assert zx.zx_vmo_set_cache_policy(vmo, ZX_CACHE_POLICY_UNCACHED) == ZX_OK
+    assert zx.zx_vmo_set_cache_policy(vmo, 0) == ZX_OK
+    assert read(zx, vmo, 0, 4) == b"kept"
+
+
+@pytest.mark.shows("zx_vmo_set_cache_policy", "ZX_ERR_BAD_STATE")
+def test_memory_that_the_kernel_may_take_back_is_cached(zx: Any, new_vmo: Create) -> None:
+    (_, pager), (_, port) = zx.zx_pager_create(0), zx.zx_port_create(0)
+    for vmo in (new_vmo(PAGE, ZX_VMO_DISCARDABLE), zx.zx_pager_create_vmo(pager, 0, port, 0, PAGE)[1]):
+        assert zx.zx_vmo_set_cache_policy(vmo, ZX_CACHE_POLICY_UNCACHED) == ZX_ERR_BAD_STATE
+        assert zx.zx_vmo_set_cache_policy(vmo, 0) == ZX_OK
 
 
 @pytest.mark.shows("zx_vmo_set_cache_policy", "ZX_ERR_BAD_STATE")
@@ -640,7 +653,7 @@ def test_a_reference_is_the_same_memory(zx: Any, new_vmo: Create) -> None:
         (ZX_VMO_CHILD_REFERENCE | ZX_VMO_CHILD_SNAPSHOT, 0, 0, ZX_ERR_INVALID_ARGS),
         (ZX_VMO_CHILD_REFERENCE, 0, PAGE, ZX_ERR_INVALID_ARGS),
         (ZX_VMO_CHILD_REFERENCE, PAGE, 0, ZX_ERR_INVALID_ARGS),
-        (ZX_VMO_CHILD_REFERENCE | ZX_VMO_CHILD_RESIZABLE, 0, 0, ZX_ERR_NOT_SUPPORTED),
+        (ZX_VMO_CHILD_REFERENCE | ZX_VMO_CHILD_RESIZABLE, 0, 0, ZX_ERR_ACCESS_DENIED),
     ],
 )
 @pytest.mark.shows("zx_vmo_create_child", "ZX_ERR_OUT_OF_RANGE")
@@ -659,6 +672,31 @@ def test_resizable_vmos_have_no_slices_and_slices_no_references(zx: Any, new_vmo
     assert zx.zx_vmo_create_child(resizable, ZX_VMO_CHILD_SLICE, 0, PAGE)[0] == ZX_ERR_NOT_SUPPORTED
     window = child(zx, new_vmo(PAGE), ZX_VMO_CHILD_SLICE, 0, PAGE)
     assert zx.zx_vmo_create_child(window, ZX_VMO_CHILD_REFERENCE, 0, 0)[0] == ZX_ERR_NOT_SUPPORTED
+
+
+@pytest.mark.shows("zx_vmo_create_child", "ZX_ERR_ACCESS_DENIED")
+def test_a_resizable_reference_is_for_who_may_resize(zx: Any, new_vmo: Create, with_rights: Rights) -> None:
+    resizable, fixed = new_vmo(PAGE, ZX_VMO_RESIZABLE), new_vmo(PAGE)
+    options = ZX_VMO_CHILD_REFERENCE | ZX_VMO_CHILD_RESIZABLE
+    for vmo in (resizable, fixed):
+        without = with_rights(vmo, ALL & ~ZX_RIGHT_RESIZE)
+        assert zx.zx_vmo_create_child(without, options, 0, 0)[0] == ZX_ERR_ACCESS_DENIED
+    assert zx.zx_vmo_create_child(with_rights(fixed, ALL), options, 0, 0)[0] == ZX_ERR_NOT_SUPPORTED
+    assert child(zx, resizable, options, 0, 0)
+
+
+@pytest.mark.parametrize("kind", SNAPSHOTS)
+def test_a_snapshot_reaches_no_further_than_64_bits_from_its_oldest_ancestor(
+    zx: Any, new_vmo: Create, kind: int
+) -> None:
+    half = 1 << 63
+    first = child(zx, new_vmo(PAGE), kind | ZX_VMO_CHILD_RESIZABLE, half // 2, PAGE)
+    second = child(zx, first, kind | ZX_VMO_CHILD_RESIZABLE, half // 2, PAGE)
+    last = child(zx, second, kind, half - 2 * PAGE, PAGE)
+    assert zx.zx_vmo_create_child(second, kind, half - PAGE, PAGE)[0] == ZX_ERR_INVALID_ARGS
+    assert zx.zx_vmo_create_child(last, kind, PAGE, PAGE)[0] == ZX_ERR_INVALID_ARGS
+    assert zx.zx_vmo_set_size(second, half - PAGE) == ZX_OK
+    assert zx.zx_vmo_set_size(second, half - PAGE + 1) == ZX_ERR_INVALID_ARGS
 
 
 def test_the_rights_of_children(zx: Any, new_vmo: Create, with_rights: Rights) -> None:

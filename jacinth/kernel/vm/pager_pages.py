@@ -61,7 +61,6 @@ class PagerPages(PageList):
     """The pages of a VMO that *source* supplies."""
 
     PAGER_BACKED = True
-    SLICES_HAVE_CLONES = True
 
     __slots__ = ("_always_needed", "_reclaimer", "_unneeded", "clones", "content", "modified", "source")
 
@@ -411,10 +410,11 @@ class PagerPages(PageList):
                     for page in range(start, stop)
                 )
 
-    def snapshot(self, kind: int, first: int, end: int) -> PageList:
-        """NOT_SUPPORTED a full snapshot: what was not supplied yet cannot be kept."""
+    def snapshot(self, kind: int, first: int, end: int, *, one_way: bool = False) -> PageList:
+        """Errors, in order: NOT_SUPPORTED a full one, as what was not supplied yet cannot be kept; those of `check_reach`."""
         if kind == ZX_VMO_CHILD_SNAPSHOT:
             raise ZxError(Status.NOT_SUPPORTED)
+        self.check_reach(end)
         return self.clone(first, end)
 
     def reset_modified(self) -> None:
@@ -470,7 +470,7 @@ class ClonePages(PageList):
 
     PAGER_BACKED = True
 
-    __slots__ = ("_chained_to", "_links", "_two_way", "limit", "offset", "parent", "zeroes")
+    __slots__ = ("_chained_to", "_links", "_two_way", "limit", "parent", "zeroes")
 
     def __init__(
         self,
@@ -579,18 +579,22 @@ class ClonePages(PageList):
             if below is not None:
                 self.parent.hint(below, below + 1, needed=needed)
 
-    def snapshot(self, kind: int, first: int, end: int) -> PageList:
-        """Errors, in order: NOT_SUPPORTED a full snapshot; of a snapshot of what was modified, BAD_STATE pinned and
-        NOT_SUPPORTED where there are clones at least on write before or behind this one.
+    def snapshot(self, kind: int, first: int, end: int, *, one_way: bool = False) -> PageList:
+        """Errors, in order: NOT_SUPPORTED a full snapshot; those of `check_reach`; of a snapshot of what was modified,
+        NOT_SUPPORTED *one_way*, BAD_STATE pinned and NOT_SUPPORTED where there are clones at least on write before or behind
+        this one.
         """
         if kind == ZX_VMO_CHILD_SNAPSHOT:
             raise ZxError(Status.NOT_SUPPORTED)
+        self.check_reach(end)
         if kind == ZX_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE and not self._two_way:
             child = self.clone(first, end)
             if child.pages or any(zero for _, _, zero in child.zeroes.runs(0, child.limit)):
                 child._chained_to = self
                 self._links += 1
             return child
+        if one_way:
+            raise ZxError(Status.NOT_SUPPORTED)
         self.check_unpinned()
         if self._chained_to is not None or self._links:
             raise ZxError(Status.NOT_SUPPORTED)

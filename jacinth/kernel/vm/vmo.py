@@ -129,13 +129,13 @@ class PageList:
     """
 
     PAGER_BACKED: ClassVar[bool] = False  # its own pages, or those behind them, are a pager's
-    SLICES_HAVE_CLONES: ClassVar[bool] = False
 
     __slots__ = (
         "contiguous",
         "discarded",
         "family",
         "memory",
+        "offset",
         "pages",
         "pinned",
         "size",
@@ -147,6 +147,7 @@ class PageList:
     def __init__(self, memory: PhysicalMemory, size: int, family: CloneFamily) -> None:
         self.memory = memory
         self.size = size  # bytes, whole pages
+        self.offset = 0  # of its page 0 in its oldest ancestor, which may be gone
         self.family = family
         family.members += 1
         self.pages: dict[int, int] = {}
@@ -166,6 +167,11 @@ class PageList:
         decommit.
         """
         return self.family.members > 1
+
+    def check_reach(self, end: int) -> None:
+        """INVALID_ARGS where *end* is beyond 64 bits in the oldest ancestor."""
+        if (self.offset + end) << PAGE_SHIFT > UINT64_MAX:
+            raise ZxError(Status.INVALID_ARGS)
 
     def check_movable(self) -> None:
         """NOT_SUPPORTED where pages cannot be moved to or from other lists: contiguous ones, those of pagers."""
@@ -344,8 +350,14 @@ class PageList:
             self.pages[first + page] = frame
             self.zero_mapped.discard(first + page)
 
-    def snapshot(self, kind: int, first: int, end: int) -> PageList:
-        """A child that shows the range, of a ZX_VMO_CHILD_SNAPSHOT* *kind*; all are one here: BAD_STATE pinned."""
+    def snapshot(self, kind: int, first: int, end: int, *, one_way: bool = False) -> PageList:
+        """A child that shows the range, of a ZX_VMO_CHILD_SNAPSHOT* *kind*; all are one here.
+
+        Errors, in order: those of `check_reach`; NOT_SUPPORTED *one_way*, where nothing here may change by it; BAD_STATE pinned.
+        """
+        self.check_reach(end)
+        if one_way:
+            raise ZxError(Status.NOT_SUPPORTED)
         self.check_unpinned()
         return self.clone(first, end)
 
@@ -355,6 +367,7 @@ class PageList:
     def clone(self, first: int, end: int) -> PageList:
         """A snapshot of the range. Both lists own its frames from now on, and neither may write them."""
         child = PageList(self.memory, (end - first) << PAGE_SHIFT, self.family)
+        child.offset = self.offset + first
         self._share(child, first, end)
         return child
 
@@ -497,7 +510,7 @@ class VmObjectDispatcher(SoloDispatcher):
 
     @classmethod
     def create_contiguous(cls, kernel: Kernel, size: int, alignment: int) -> VmObjectDispatcher:
-        """A VMO of *size* bytes whose pages lie one after the other in physical memory, the first one at a multiple of
+        """A VMO of *size* bytes, whole pages, which lie one after the other in physical memory, the first one at a multiple of
         *alignment*, a power of two. They are committed and stay so. Errors, in order: OUT_OF_RANGE size; NO_MEMORY.
         """
         rounded = round_size(size)
@@ -619,9 +632,11 @@ class VmObjectDispatcher(SoloDispatcher):
     def set_size(self, size: int) -> None:
         """Grow or shrink, and let all of it be content.
 
-        Errors, in order: OUT_OF_RANGE beyond 64 bits; UNAVAILABLE not resizable; OUT_OF_RANGE too large;
-        BAD_STATE pinned pages that would go.
+        Errors, in order: UNAVAILABLE contiguous; OUT_OF_RANGE beyond 64 bits; UNAVAILABLE not resizable; OUT_OF_RANGE too large;
+        those of `PageList.check_reach`; BAD_STATE pinned pages that would go.
         """
+        if self.pages.contiguous:
+            raise ZxError(Status.UNAVAILABLE)
         rounded = round_up(size)
         if rounded > UINT64_MAX:
             raise ZxError(Status.OUT_OF_RANGE)
@@ -629,6 +644,7 @@ class VmObjectDispatcher(SoloDispatcher):
             raise ZxError(Status.UNAVAILABLE)
         if rounded > MAX_SIZE:
             raise ZxError(Status.OUT_OF_RANGE)
+        self.pages.check_reach(rounded >> PAGE_SHIFT)
         self.pages.check_unpinned(rounded >> PAGE_SHIFT)
         stream = self.keep_stream()
         self.pages.resize(rounded)
@@ -939,17 +955,18 @@ class VmObjectDispatcher(SoloDispatcher):
             raise ZxError(Status.OUT_OF_RANGE)
 
     def set_cache_policy(self, policy: int) -> None:
-        """Errors, in order: INVALID_ARGS; BAD_STATE with pages that are not cached, mappings, children or a
-        parent, or pinned.
+        """Errors, in order: INVALID_ARGS; BAD_STATE with mappings, children or a parent, a reference, pinned, or any other policy
+        than CACHED for memory that may be taken back: discardable or a pager's.
         """
         if policy & ~ZX_CACHE_POLICY_MASK:
             raise ZxError(Status.INVALID_ARGS)
         if (
-            (self.pages.pages and self.cache_policy != ZX_CACHE_POLICY_CACHED)
-            or self.mappings
+            self.mappings
             or self.children
             or self.parent is not None
+            or self.reference
             or self.pages.pinned
+            or (policy != ZX_CACHE_POLICY_CACHED and (self.discardable or self.pages.PAGER_BACKED))
         ):
             raise ZxError(Status.BAD_STATE)
         self.cache_policy = policy
@@ -961,11 +978,11 @@ class VmObjectDispatcher(SoloDispatcher):
         handle alone.
 
         Errors, in order: OUT_OF_RANGE size; NOT_SUPPORTED discardable; INVALID_ARGS options; then by type.
-        Slice: INVALID_ARGS offset or beyond this VMO; NOT_SUPPORTED resizable; BAD_STATE not cached.
-        Reference: INVALID_ARGS a range; NOT_SUPPORTED of a slice, or resizable of one that is not; BAD_STATE
+        Slice: INVALID_ARGS offset or beyond this VMO; NOT_SUPPORTED resizable; BAD_STATE not cached, unless contiguous.
+        Reference: INVALID_ARGS a range; NOT_SUPPORTED of a slice, contiguous, or resizable of one that is not; BAD_STATE
         not cached. Snapshots, all three kinds of which are full ones here unless a pager is behind them:
-        INVALID_ARGS offset; OUT_OF_RANGE; BAD_STATE not cached; NOT_SUPPORTED of a slice, unless of the VMO that a pager has
-        made; INVALID_ARGS contiguous; those of `PageList.snapshot`.
+        INVALID_ARGS contiguous, offset; OUT_OF_RANGE; BAD_STATE not cached; those of `PageList.snapshot`, which is to change
+        nothing in a slice.
         """
         rounded = round_size(size)
         if self.discardable:
@@ -998,8 +1015,10 @@ class VmObjectDispatcher(SoloDispatcher):
             raise ZxError(Status.INVALID_ARGS)
         if self.resizable:
             raise ZxError(Status.NOT_SUPPORTED)
-        self._check_cached()
+        if not self.pages.contiguous:
+            self._check_cached()
         child = VmObjectDispatcher(self.kernel, self.pages)
+        child.cache_policy = self.cache_policy
         child.start = self.start + offset
         child.limit = size
         child.slice = child.reference = True
@@ -1008,7 +1027,7 @@ class VmObjectDispatcher(SoloDispatcher):
     def _create_reference(self, offset: int, size: int, resizable: bool) -> VmObjectDispatcher:
         if offset or size:
             raise ZxError(Status.INVALID_ARGS)
-        if self.slice or (resizable and not self.resizable):
+        if self.slice or self.pages.contiguous or (resizable and not self.resizable):
             raise ZxError(Status.NOT_SUPPORTED)
         self._check_cached()
         child = VmObjectDispatcher(self.kernel, self.pages)
@@ -1018,18 +1037,13 @@ class VmObjectDispatcher(SoloDispatcher):
         return child
 
     def _create_snapshot(self, kind: int, offset: int, size: int) -> VmObjectDispatcher:
-        if offset & PAGE_MASK:
+        if self.pages.contiguous or offset & PAGE_MASK:
             raise ZxError(Status.INVALID_ARGS)
         if offset + size > (self.limit if self.slice else UINT64_MAX):
             raise ZxError(Status.OUT_OF_RANGE)
         self._check_cached()
-        if self.slice and not self.pages.SLICES_HAVE_CLONES:
-            raise ZxError(Status.NOT_SUPPORTED)
-        if self.pages.contiguous:
-            raise ZxError(Status.INVALID_ARGS)
-        at = self.start + offset
-        first, end = at >> PAGE_SHIFT, (at + size) >> PAGE_SHIFT
-        return VmObjectDispatcher(self.kernel, self.pages.snapshot(kind, first, end))
+        pages = self.pages.snapshot(kind, *self._page_range(offset, size), one_way=self.slice)
+        return VmObjectDispatcher(self.kernel, pages)
 
     def _check_cached(self) -> None:
         if self.cache_policy != ZX_CACHE_POLICY_CACHED:
