@@ -154,6 +154,17 @@ def test_a_discarded_vmo_cannot_be_used_until_it_is_locked(k: Kernel) -> None:
     assert vmo.read(0, 1) == b"x"
 
 
+def test_what_is_taken_back_is_counted(pw: PagerWorld) -> None:
+    paged, kept = pw.vmo(2), discardable(pw.k)
+    pw.supply(paged, 0, b"a", b"b")
+    assert (paged.info.committed_change_events, kept.info.committed_change_events) == (0, 0)
+    fill(pw.k)
+    for _ in range(5):
+        need(pw.k)
+    assert paged.info.committed_change_events == 2  # pages one by one
+    assert kept.info.committed_change_events == 1  # the contents at once
+
+
 def test_a_discarded_mapping_is_a_bad_pointer(k: Kernel) -> None:
     vmo = discardable(k)
     flags = VmarFlags.PERM_READ | VmarFlags.PERM_WRITE | VmarFlags.ALLOW_FAULTS

@@ -453,6 +453,24 @@ def test_a_discardable_vmo_has_no_children(zx: Any, new_vmo: Create) -> None:
         assert zx.zx_vmo_create_child(vmo, options, 0, PAGE)[0] == ZX_ERR_NOT_SUPPORTED
 
 
+# ---- What the kernel keeps about it
+# --------------------------------------------------------------------------------------------
+
+
+def test_metadata_comes_with_pages_sixteen_at_a_time(zx: Any, new_vmo: Create) -> None:
+    vmo = new_vmo(64 * PAGE)
+    assert info(zx, vmo).metadata_bytes == 0
+    assert op(zx, vmo, ZX_VMO_OP_COMMIT, 0, PAGE) == ZX_OK
+    one = info(zx, vmo).metadata_bytes
+    assert one > 16 * 8
+    for first, pages, nodes in ((0, 16, 1), (16, 1, 2), (63, 1, 3)):
+        assert op(zx, vmo, ZX_VMO_OP_COMMIT, first * PAGE, pages * PAGE) == ZX_OK
+        assert info(zx, vmo).metadata_bytes == nodes * one
+    assert info(zx, child(zx, vmo, ZX_VMO_CHILD_SLICE, 0, PAGE)).metadata_bytes == 3 * one
+    assert op(zx, vmo, ZX_VMO_OP_DECOMMIT, 0, 64 * PAGE) == ZX_OK
+    assert info(zx, vmo).metadata_bytes == 0
+
+
 # ---- Cache policy
 # ----------------------------------------------------------------------------------------------------------
 

@@ -371,13 +371,18 @@ class PagerPages(PageList):
         """Memory is short: forget the pages of which somebody has said that they are not needed."""
         unneeded, self._unneeded = sorted(self._unneeded), set()
         for page in unneeded:
-            self.evict(page, page + 1, zeroes=False)
+            self._reclaim(page, page + 1)
 
     def reclaim(self, *, needed: bool) -> None:
         """Memory is short: forget clean pages, those that are always needed or the others."""
         for low, high, always in self._always_needed.runs(0, self.size >> PAGE_SHIFT):
             if bool(always) == needed:
-                self.evict(low, high, zeroes=False)
+                self._reclaim(low, high)
+
+    def _reclaim(self, first: int, end: int) -> None:
+        before = len(self.pages)
+        self.evict(first, end, zeroes=False)
+        self.reclaims += before - len(self.pages)
 
     def count_clean(self) -> CleanPages:
         """The pages that `evict` would forget, were they not pinned, as far as they have frames."""

@@ -65,6 +65,10 @@ UINT64_MAX: Final = (1 << 64) - 1
 # The largest VMO, in bytes: today's page list counts its nodes of 16 pages in pairs.
 MAX_SIZE: Final = UINT64_MAX // (2 * 16 * PAGE_SIZE) * (2 * 16 * PAGE_SIZE)
 
+# Those nodes: 16 words and what links them. Source: vm_page_list.h.
+_NODE_SHIFT: Final = 4
+_NODE_BYTES: Final = 16 * 8 + 6 * 8
+
 _SNAPSHOTS: Final = (
     ZX_VMO_CHILD_SNAPSHOT | ZX_VMO_CHILD_SNAPSHOT_AT_LEAST_ON_WRITE | ZX_VMO_CHILD_SNAPSHOT_MODIFIED
 )
@@ -138,6 +142,7 @@ class PageList:
         "offset",
         "pages",
         "pinned",
+        "reclaims",
         "size",
         "special",
         "views",
@@ -159,6 +164,8 @@ class PageList:
         self.contiguous = False  # every page keeps its frame for life
         # Whether an absent page need not be zero, nor a present one writable: `frame_for_read` knows.
         self.special = False
+        # How often the kernel took something back: a page of a pager's, or the contents as a whole.
+        self.reclaims = 0
         self.discarded = False  # what was in it is gone, and it cannot be used until it is locked again
 
     @property
@@ -403,6 +410,11 @@ class PageList:
                     mapping.forget(first, end)
 
     # Accounting
+
+    @property
+    def metadata_bytes(self) -> int:
+        """What today's kernel would need to keep track of the pages."""
+        return _NODE_BYTES * len({page >> _NODE_SHIFT for page in self.pages})
 
     def attribution(self, first: int, end: int) -> Attribution:
         pages, owners = self.pages, self.family.owners
@@ -946,6 +958,7 @@ class VmObjectDispatcher(SoloDispatcher):
             return
         pages.remove(0, pages.size >> PAGE_SHIFT)
         pages.discarded = pages.special = True
+        pages.reclaims += 1
         del self.kernel.reclaimer.unlocked[self]
 
     def _check_lock(self, offset: int, size: int) -> None:
@@ -1102,6 +1115,8 @@ class VmObjectDispatcher(SoloDispatcher):
             handle_rights=handle_rights,
             cache_policy=self.cache_policy,
             populated_bytes=memory.committed,
+            metadata_bytes=self.pages.metadata_bytes,
+            committed_change_events=self.pages.reclaims,
             committed_private_bytes=memory.private,
             populated_private_bytes=memory.private,
             committed_scaled_bytes=memory.scaled_bytes,
