@@ -1,7 +1,4 @@
-"""`zx_vmar_*`. Source: docs/reference/syscalls/vmar_*.md; order from zircon/kernel/lib/syscalls/vmar.cc.
-
-Missing: zx_vmar_map_iob and zx_vmar_map_clock.
-"""
+"""`zx_vmar_*`. Source: docs/reference/syscalls/vmar_*.md; order from zircon/kernel/lib/syscalls/vmar.cc."""
 
 from __future__ import annotations
 
@@ -24,6 +21,10 @@ from jacinth.abi import (
     ZX_VM_PERM_READ_IF_XOM_UNSUPPORTED,
     ZX_VM_PERM_WRITE,
     ZX_VM_SPECIFIC_OVERWRITE,
+    ZX_VMAR_OP_COMMIT,
+    ZX_VMAR_OP_DECOMMIT,
+    ZX_VMAR_OP_PREFETCH,
+    ZX_VMAR_OP_ZERO,
     Status,
     ZxError,
 )
@@ -33,6 +34,12 @@ from jacinth.kernel.vm.vmar import VmAddressRegion, VmAddressRegionDispatcher, i
 from jacinth.kernel.vm.vmo import VmObjectDispatcher
 from jacinth.syscalls.door import Call, HandleOut, UserInOut, UserOut, syscall
 
+_OP_RIGHTS = {
+    ZX_VMAR_OP_COMMIT: ZX_RIGHT_WRITE,
+    ZX_VMAR_OP_DECOMMIT: ZX_RIGHT_WRITE,
+    ZX_VMAR_OP_ZERO: ZX_RIGHT_WRITE,
+    ZX_VMAR_OP_PREFETCH: ZX_RIGHT_READ,
+}
 _WRITE_AND_EXECUTE = ZX_VM_PERM_WRITE | ZX_VM_PERM_EXECUTE
 
 
@@ -320,13 +327,17 @@ def zx_vmar_op_range(
 ) -> None:
     """Do ZX_VMAR_OP_* *op* to what is mapped in a range.
 
-    Rights: OP_CHILDREN on handle for mappings in VMARs inside; apart from that the mappings' own permissions
-    count.
-    Errors, in order: BAD_HANDLE, WRONG_TYPE handle; INVALID_ARGS op, buffer; those of
+    Rights: WRITE on handle to COMMIT, DECOMMIT, ZERO; READ to PREFETCH; OP_CHILDREN for mappings in VMARs inside. The mappings'
+    own permissions count as well.
+    Errors, in order: BAD_HANDLE, WRONG_TYPE handle; INVALID_ARGS buffer; ACCESS_DENIED handle; those of
     VmAddressRegion.range_op.
+
+    The rights READ and WRITE are as its page says; today's kernel does not ask for them.
     """
     rights = call.handle(handle).rights
     vmar = call.dispatcher(handle, VmAddressRegionDispatcher, 0)
     if not buffer.is_null or buffer_size:
         raise ZxError(Status.INVALID_ARGS)
+    if _OP_RIGHTS.get(op, 0) & ~rights:
+        raise ZxError(Status.ACCESS_DENIED)
     vmar.region.range_op(op, address, size, op_children=bool(rights & ZX_RIGHT_OP_CHILDREN))

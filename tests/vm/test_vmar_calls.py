@@ -710,6 +710,22 @@ def test_op_range_refuses(zx: Any, new_vmo: Create, vmar: tuple[int, int]) -> No
         assert op(zx, handle, operation, readonly, PAGE) == ZX_ERR_ACCESS_DENIED
 
 
+@pytest.mark.shows("zx_vmar_op_range", "ZX_ERR_ACCESS_DENIED")
+def test_operations_need_rights_on_the_vmar(
+    zx: Any, new_vmo: Create, vmar: tuple[int, int], with_rights: Rights
+) -> None:
+    handle, _ = vmar
+    address = map_(zx, handle, RW, 0, new_vmo(PAGE), 0, PAGE)
+    no_write, no_read = with_rights(handle, ALL & ~ZX_RIGHT_WRITE), with_rights(handle, ALL & ~ZX_RIGHT_READ)
+    for operation in (ZX_VMAR_OP_COMMIT, ZX_VMAR_OP_DECOMMIT, ZX_VMAR_OP_ZERO):
+        assert op(zx, no_write, operation, address, PAGE) == ZX_ERR_ACCESS_DENIED
+        assert op(zx, no_read, operation, address, PAGE) == ZX_OK
+    assert op(zx, no_read, ZX_VMAR_OP_PREFETCH, address, PAGE) == ZX_ERR_ACCESS_DENIED
+    assert op(zx, no_write, ZX_VMAR_OP_PREFETCH, address, PAGE) == ZX_OK
+    for operation in (ZX_VMAR_OP_MAP_RANGE, ZX_VMAR_OP_ALWAYS_NEED, ZX_VMAR_OP_DONT_NEED):
+        assert op(zx, with_rights(handle, 0), operation, address, PAGE) == ZX_OK
+
+
 def new_vmo_readonly(zx: Any, vmo: int) -> int:
     status, handle = zx.zx_handle_duplicate(vmo, ZX_RIGHT_READ | ZX_RIGHT_MAP)
     assert status == ZX_OK
