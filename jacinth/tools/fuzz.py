@@ -76,8 +76,9 @@ def fuzz(options: Options) -> int:
                 break
     taken = max(time.monotonic() - begun, 1e-9)
     what = {"calls": "calls", "elf": "files", "code": "programs"}[options.kind]
+    noun = "episode" if episodes == 1 else "episodes"
     print(
-        f"{calls:,} {what} in {episodes:,} episodes, {calls / taken:,.0f} a second; {_answers(options, calls, seen)}",
+        f"{calls:,} {what} in {episodes:,} {noun}, {calls / taken:,.0f} a second; {_answers(options, calls, seen)}",
         flush=True,
     )
     if options.stats:

@@ -198,7 +198,7 @@ def test_the_command_says_at_its_end_what_each_call_has_answered(capsys: pytest.
     assert fuzz(Options("calls", 300, 8, 40, 1, None, quiet=True, stats=True)) == 0
     first, *lines = capsys.readouterr().out.splitlines()
     assert re.match(
-        r"300 calls in 1 episodes, .* a second; \d+ system calls with \d+ different answers", first
+        r"300 calls in 1 episode, .* a second; \d+ system calls with \d+ different answers", first
     )
     assert all(re.match(r"zx_\w+ +\d+ +\d+%", line) for line in lines) and len(lines) > 50
 

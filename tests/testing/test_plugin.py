@@ -187,6 +187,33 @@ def test_a_program_reads_its_input(pytester: pytest.Pytester) -> None:
 
 
 @with_compiler
+def test_a_program_s_own_leaks_are_seen_while_it_lives(pytester: pytest.Pytester) -> None:
+    result = _run(
+        pytester,
+        '''
+        from jacinth import ObjType
+        from jacinth.testing import Program
+
+        LEAKS = """
+        #include <zircon/syscalls.h>
+        int main(void) {
+          zx_handle_t event;
+          for (int i = 0; i < 3; i++) zx_event_create(0, &event);
+          return zx_nanosleep(ZX_TIME_INFINITE);
+        }
+        """
+
+        def test_it(kernel, compile_c):
+            program = Program(kernel, compile_c(LEAKS))
+            kernel.run()
+            assert [info.type for info in program.process.handle_table].count(ObjType.EVENT) == 3
+            program.close()
+        ''',
+    )
+    result.assert_outcomes(passed=1)
+
+
+@with_compiler
 def test_a_program_that_never_ends_is_killed_at_the_deadline(pytester: pytest.Pytester) -> None:
     result = _run(
         pytester,
