@@ -1,7 +1,7 @@
 """Profiles: how threads are to be scheduled, where, and how much the memory of an address region matters.
 
-Priorities and deadlines decide about turns (`turns.py`). A CPU mask is kept and shown: there is one CPU. That the memory of a
-region matters has no effect: none that is in use is ever taken away.
+Priorities and deadlines decide about turns (`turns.py`). A CPU mask is kept and shown: there is one CPU. Memory of a region with
+a high priority is not taken back when there is too little of it (`vm/reclaim.py`).
 
 Source: zircon/kernel/object/profile_dispatcher.cc.
 """
@@ -91,8 +91,10 @@ class ProfileDispatcher(SoloDispatcher):
 
     def apply_to_vmar(self, region: VmAddressRegionDispatcher) -> None:
         """BAD_STATE a destroyed region, where the profile has something to say about regions."""
-        if self.info.flags & ZX_PROFILE_INFO_FLAG_MEMORY_PRIORITY and not region.region.alive:
-            raise ZxError(Status.BAD_STATE)
+        if self.info.flags & ZX_PROFILE_INFO_FLAG_MEMORY_PRIORITY:
+            if not region.region.alive:
+                raise ZxError(Status.BAD_STATE)
+            region.region.keep(self.info.priority == ZX_PRIORITY_HIGH)
 
 
 def _is_discipline(info: zx_profile_info_t) -> bool:

@@ -456,7 +456,7 @@ def _kmem_stats(call: Call, value: int) -> Record:
         mmu_overhead_bytes=tables,
         vmo_reclaim_total_bytes=(clean.unneeded + clean.others) * PAGE_SIZE,
         vmo_reclaim_oldest_bytes=clean.unneeded * PAGE_SIZE,
-        vmo_reclaim_disabled_bytes=clean.always_needed * PAGE_SIZE,
+        vmo_reclaim_disabled_bytes=clean.kept * PAGE_SIZE,
         vmo_discardable_locked_bytes=committed(reclaimer.locked),
         vmo_discardable_unlocked_bytes=committed(reclaimer.unlocked),
     )

@@ -8,6 +8,7 @@ import pytest
 
 from jacinth import (
     PagerCommand,
+    Vmar,
     VmarFlags,
     Vmo,
     VmoChildOptions,
@@ -17,7 +18,14 @@ from jacinth import (
     ZxNotFound,
     ZxUnavailable,
 )
-from jacinth.abi import Status
+from jacinth.abi import (
+    ZX_OK,
+    ZX_PRIORITY_DEFAULT,
+    ZX_PRIORITY_HIGH,
+    ZX_PROFILE_INFO_FLAG_MEMORY_PRIORITY,
+    Status,
+    zx_profile_info_t,
+)
 from jacinth.api.kernel import Kernel
 from jacinth.machine.interface import READ
 
@@ -307,3 +315,62 @@ def test_a_copy_to_many_pages_survives_that_some_go_meanwhile(k: Kernel) -> None
     k.host.sys.call.memory.write_user(address, b"z" * (8 * PAGE))
     assert other.read(0, 8 * PAGE) == b"z" * (8 * PAGE)
     assert lock(vmo)[3] == 8 * PAGE
+
+
+# Memory of a high priority
+
+
+def _keep(k: Kernel, vmar: Vmar, priority: int = ZX_PRIORITY_HIGH) -> None:
+    record = zx_profile_info_t(flags=ZX_PROFILE_INFO_FLAG_MEMORY_PRIORITY)
+    record.priority = priority
+    status, profile = k.host.sys.zx_profile_create(k.host.root_resource, 0, record)
+    assert status == ZX_OK
+    assert k.host.sys.zx_object_set_profile(vmar.raw, profile, 0) == ZX_OK
+
+
+def test_what_a_region_of_high_priority_shows_is_kept(pw: PagerWorld) -> None:
+    k = pw.k
+    outer, _ = k.root_vmar.allocate(0, 64 * PAGE, VmarFlags.CAN_MAP_READ)
+    before, _ = outer.allocate(0, 16 * PAGE, VmarFlags.CAN_MAP_READ)
+    _keep(k, outer)
+    later, _ = outer.allocate(0, 16 * PAGE, VmarFlags.CAN_MAP_READ)
+    kept = []
+    for vmar in (before, later, outer):
+        vmo = pw.vmo(1)
+        pw.supply(vmo, 0, b"x")
+        shown = (
+            vmo.create_child(VmoChildOptions.SNAPSHOT_AT_LEAST_ON_WRITE, 0, PAGE) if vmar is later else vmo
+        )
+        vmar.map(0, shown, 0, PAGE, VmarFlags.PERM_READ)
+        kept.append(vmo)
+    locked = discardable(k, 1)
+    outer.map(0, locked, 0, PAGE, VmarFlags.PERM_READ | VmarFlags.ALLOW_FAULTS)
+    other = pw.vmo(1)
+    pw.supply(other, 0, b"x")
+    full = fill(k)
+    need(k)
+    assert pw.read(other, 0).answer is None and pw.request() == (PagerCommand.READ, 0, 1)
+    with pytest.raises(ZxNoMemory):
+        need(k, 2)
+    assert [pw.read(vmo, 0).done for vmo in kept] == [True] * 3
+    assert locked.read(0, 4) == b"kept"
+    _keep(k, outer, ZX_PRIORITY_DEFAULT)
+    need(k, 2)
+    assert [pw.read(vmo, 0).done for vmo in kept] != [True] * 3
+    full.close()
+
+
+def test_what_is_not_mapped_any_more_is_not_kept(pw: PagerWorld) -> None:
+    k = pw.k
+    vmar, _ = k.root_vmar.allocate(0, 16 * PAGE, VmarFlags.CAN_MAP_READ)
+    _keep(k, vmar)
+    vmo = pw.vmo(1)
+    pw.supply(vmo, 0, b"x")
+    vmar.map(0, vmo, 0, PAGE, VmarFlags.PERM_READ)
+    full = fill(k)
+    with pytest.raises(ZxNoMemory):
+        need(k)
+    vmar.destroy()
+    need(k)
+    assert not pw.read(vmo, 0).done
+    full.close()

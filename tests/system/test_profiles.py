@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from jacinth import Kernel, Profile, Resource, ResourceKind, ZxBadState
+from jacinth import Kernel, Pager, Port, Profile, Resource, ResourceKind, VmarFlags, Vmo, ZxBadState
 from jacinth.abi import (
     ZX_ERR_ACCESS_DENIED,
     ZX_ERR_BAD_HANDLE,
     ZX_ERR_BAD_STATE,
     ZX_ERR_INVALID_ARGS,
     ZX_ERR_WRONG_TYPE,
+    ZX_INFO_KMEM_STATS,
     ZX_INFO_THREAD,
     ZX_JOB_POL_ABSOLUTE,
     ZX_JOB_POL_BASIC_V2,
@@ -33,6 +34,7 @@ from jacinth.abi import (
     ZX_RSRC_SYSTEM_CPU_BASE,
     ZX_RSRC_SYSTEM_PROFILE_BASE,
     zx_cpu_set_t,
+    zx_info_kmem_stats_t,
     zx_info_thread_t,
     zx_policy_basic_v2_t,
     zx_profile_info_t,
@@ -45,6 +47,7 @@ shows = pytest.mark.shows
 PRIORITY = ZX_PROFILE_INFO_FLAG_PRIORITY
 DEADLINE = ZX_PROFILE_INFO_FLAG_DEADLINE
 MASK = ZX_PROFILE_INFO_FLAG_CPU_MASK
+PAGE = 4096
 MEMORY = ZX_PROFILE_INFO_FLAG_MEMORY_PRIORITY
 CRITICAL = ZX_PROFILE_INFO_FLAG_CRITICAL
 NO_INHERIT = ZX_PROFILE_INFO_FLAG_NO_INHERIT
@@ -180,8 +183,25 @@ def test_a_mask_shows_in_the_thread(k: Kernel, zx: Any, calls: Calls) -> None:
 
 
 def test_a_region_has_a_memory_priority(k: Kernel, zx: Any) -> None:
-    _, profile = create(k, info(MEMORY, ZX_PRIORITY_HIGH))
-    assert zx.zx_object_set_profile(k.host.root_vmar, profile, 0) == ZX_OK
+    pager, port = Pager.create(caller=k), Port.create(caller=k)
+    vmo = pager.create_vmo(port, 1, 2 * PAGE)
+    pager.supply_pages(vmo, 0, PAGE, _something(k))
+    address = k.root_vmar.map(0, vmo, 0, 2 * PAGE, VmarFlags.PERM_READ)
+    for priority, pages in ((ZX_PRIORITY_HIGH, 1), (ZX_PRIORITY_DEFAULT, 0)):
+        _, profile = create(k, info(MEMORY, priority))
+        assert zx.zx_object_set_profile(k.host.root_vmar, profile, 0) == ZX_OK
+        status, data, *_ = zx.zx_object_get_info(
+            k.host.root_resource, ZX_INFO_KMEM_STATS, zx_info_kmem_stats_t.SIZE
+        )
+        assert status == ZX_OK
+        assert zx_info_kmem_stats_t.unpack(data).vmo_reclaim_disabled_bytes == pages * PAGE
+    k.root_vmar.unmap(address, 2 * PAGE)
+
+
+def _something(k: Kernel) -> Vmo:
+    vmo = Vmo.create(PAGE, caller=k)
+    vmo.write(b"x")
+    return vmo
 
 
 @shows("zx_object_set_profile", "ZX_ERR_INVALID_ARGS")

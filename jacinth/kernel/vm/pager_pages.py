@@ -369,12 +369,16 @@ class PagerPages(PageList):
 
     def reclaim_unneeded(self) -> None:
         """Memory is short: forget the pages of which somebody has said that they are not needed."""
+        if self.kept:
+            return
         unneeded, self._unneeded = sorted(self._unneeded), set()
         for page in unneeded:
             self._reclaim(page, page + 1)
 
     def reclaim(self, *, needed: bool) -> None:
         """Memory is short: forget clean pages, those that are always needed or the others."""
+        if self.kept:
+            return
         for low, high, always in self._always_needed.runs(0, self.size >> PAGE_SHIFT):
             if bool(always) == needed:
                 self._reclaim(low, high)
@@ -386,16 +390,17 @@ class PagerPages(PageList):
 
     def count_clean(self) -> CleanPages:
         """The pages that `evict` would forget, were they not pinned, as far as they have frames."""
-        always_needed = others = 0
+        kept = others = 0
+        keeps = self.kept
         for low, high, content in self.content.runs(0, self.size >> PAGE_SHIFT):
             if content == CLEAN:
                 for start, stop, always in self._always_needed.runs(low, high):
-                    if always:
-                        always_needed += stop - start
+                    if keeps or always:
+                        kept += stop - start
                     else:
                         others += stop - start
-        unneeded = sum(self.content.get(page) == CLEAN for page in self._unneeded)
-        return CleanPages(unneeded, always_needed, others - unneeded)
+        unneeded = 0 if keeps else sum(self.content.get(page) == CLEAN for page in self._unneeded)
+        return CleanPages(unneeded, kept, others - unneeded)
 
     def hint(self, first: int, end: int, *, needed: bool) -> None:
         """Errors: PageNeeded, which is no error where the pager fails. What was once needed always stays so."""
@@ -436,6 +441,10 @@ class PagerPages(PageList):
             raise ZxError(Status.BAD_STATE)
 
     # Mappings, clones, the end
+
+    @property
+    def kept(self) -> bool:
+        return super().kept or any(clone.kept for clone in self.clones)
 
     def changed(self, first: int, end: int, faulting: VmMapping | None = None) -> None:
         super().changed(first, end, faulting)

@@ -5,7 +5,8 @@
     2. the contents of discardable VMOs that are unlocked, the longest unlocked first
     3. the other clean pages of pagers, VMO by VMO as these were made; first those that nobody has said are always needed
 
-The memory is what `Kernel` was given. Nothing is taken back before a page would otherwise be refused.
+What is mapped in a region whose memory has a high priority stays. The memory is what `Kernel` was given. Nothing is
+taken back before a page would otherwise be refused.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 
 
 class CleanPages(NamedTuple):
-    """How many clean pages of pagers there are, by what somebody has said of them."""
+    """How many clean pages of pagers there are, by what somebody has said of them: *kept* are those that are always needed, or
+    mapped where memory has a high priority.
+    """
 
     unneeded: int
-    always_needed: int
+    kept: int
     others: int
 
 

@@ -430,6 +430,7 @@ class VmAddressRegion:
         "alive",
         "aspace",
         "base",
+        "keeps",
         "name",
         "options",
         "parent",
@@ -452,6 +453,8 @@ class VmAddressRegion:
         self.options = options
         self.name = name
         self.alive = True
+        # Whether the kernel takes nothing back of what is mapped in it.
+        self.keeps: bool = parent is not None and parent.keeps
         self._bases: list[int] = []  # of the children, in order
         self._regions: dict[int, Region] = {}  # the children, by base
         self._hint = base  # no gap begins below it
@@ -459,6 +462,14 @@ class VmAddressRegion:
     @classmethod
     def create_root(cls, aspace: VmAspace) -> VmAddressRegion:
         return cls(aspace, None, aspace.base, aspace.size, ZX_VM_CAN_MAP_SPECIFIC | _CAN_RWX, b"root")
+
+    def keep(self, keeps: bool) -> None:
+        """Whether the kernel takes back what is mapped here, and further down; for regions that are made here later too."""
+        regions = [self]
+        while regions:
+            region = regions.pop()
+            region.keeps = keeps
+            regions += [child for child in region._regions.values() if isinstance(child, VmAddressRegion)]
 
     # The children
 

@@ -396,6 +396,15 @@ class PageList:
 
     # Mappings
 
+    @property
+    def kept(self) -> bool:
+        """Whether nothing of it is to be taken back, since a region that says so shows it."""
+        return any(
+            mapping.parent is not None and mapping.parent.keeps
+            for view in self.views
+            for mapping in view.mappings
+        )
+
     def write_protect(self, first: int, end: int) -> None:
         """Before the range is written through a mapping, it is to be asked for again."""
         for view in self.views:
@@ -954,7 +963,7 @@ class VmObjectDispatcher(SoloDispatcher):
     def discard(self) -> None:
         """Give up the contents of a VMO that is not locked, unless that frees nothing or they are in use."""
         pages = self.pages
-        if not pages.pages or pages.pinned:
+        if not pages.pages or pages.pinned or pages.kept:
             return
         pages.remove(0, pages.size >> PAGE_SHIFT)
         pages.discarded = pages.special = True
