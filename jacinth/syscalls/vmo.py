@@ -251,7 +251,15 @@ def zx_vmo_op_range(
         else:
             vmo.unlock(offset, size)
     elif op in (ZX_VMO_OP_ALWAYS_NEED, ZX_VMO_OP_DONT_NEED):
-        vmo.hint(offset, size, needed=op == ZX_VMO_OP_ALWAYS_NEED)
+        if call.resume():  # nobody needs what was cut off meanwhile
+            size = min(size, vmo.size - offset)
+            if size <= 0:
+                return
+        try:
+            vmo.hint(offset, size, needed=op == ZX_VMO_OP_ALWAYS_NEED)
+        except PageNeeded as need:
+            need.progress = True
+            raise
     elif op == ZX_VMO_OP_CACHE_INVALIDATE:
         raise ZxError(Status.NOT_SUPPORTED)
     elif op in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jacinth import (
+    Body,
     PagerCommand,
     Status,
     Vmo,
@@ -316,3 +317,20 @@ def test_a_hint_stays_within_a_pagers_vmo(pw: PagerWorld, op: VmoOp) -> None:
         vmo.op_range(op, 0, 2 * PAGE)
     vmo.op_range(VmoOp.DONT_NEED, 0, PAGE)
     assert pw.request() is None
+
+
+def test_a_hint_by_a_clone_asks_for_pages_together(pw: PagerWorld) -> None:
+    vmo = pw.vmo(8)
+    child = clone(vmo, ON_WRITE, 1, 7)
+    pw.supply(vmo, 4, b"x")
+    child.write(b"mine", 3 * PAGE)
+
+    async def hint(zx: Body, mine: Vmo[Body]) -> int:
+        return int((await zx.vmo_op_range(mine.raw, VmoOp.ALWAYS_NEED, PAGE, 5 * PAGE, None))[0])
+
+    toucher = pw.start(child, hint)
+    assert pw.request() == (READ, 2, 2)
+    pw.supply(vmo, 2, b"x", b"x")
+    assert pw.request() == (READ, 5, 2)
+    pw.supply(vmo, 5, b"x", b"x")
+    assert pw.request() is None and toucher.answer == Status.OK

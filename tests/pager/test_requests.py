@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jacinth import Body, Kernel, PagerCommand, Status, Vmo, VmoOp
+from jacinth import Body, Kernel, PagerCommand, Status, Vmo, VmoOp, VmoOptions
 from jacinth.abi import (
     ZX_THREAD_STATE_BLOCKED_PAGER,
     ZX_THREAD_TERMINATED,
@@ -334,3 +334,17 @@ def test_how_long_a_pager_may_take_is_an_option_of_the_kernel() -> None:
         assert not reader.done
     with pytest.raises(ValueError, match="0 ns"):
         Kernel(pager_timeout=0)
+
+
+@pytest.mark.parametrize("left", [12, 10, 3])
+def test_a_hint_about_what_is_cut_off_meanwhile_is_over(pw: PagerWorld, left: int) -> None:
+    vmo = pw.vmo(20, VmoOptions.RESIZABLE)
+
+    async def hint(zx: Body, mine: Vmo[Body]) -> int:
+        return int((await zx.vmo_op_range(mine.raw, VmoOp.ALWAYS_NEED, 10 * PAGE, 10 * PAGE, None))[0])
+
+    toucher = pw.start(vmo, hint)
+    assert pw.request() == (READ, 10, 10)
+    pw.supply(vmo, 10, b"x", b"x")
+    vmo.set_size(left * PAGE)
+    assert pw.request() is None and toucher.answer == Status.OK

@@ -515,6 +515,16 @@ class ClonePages(PageList):
         """The parent's page that *page*, which is not in the list, shows; None for zeroes."""
         return page + self.offset if page < self.limit and not self.zeroes.get(page) else None
 
+    def _shown(self, first: int, end: int) -> Iterator[tuple[int, int]]:
+        """The parent's pages that a range shows, in order."""
+        for low, high, zero in self.zeroes.runs(first, min(end, self.limit)):
+            if zero:
+                continue
+            for page in [*sorted(self.present(low, high)), high]:
+                if low < page:
+                    yield low + self.offset, page + self.offset
+                low = page + 1
+
     def frame_for_read(self, page: int) -> tuple[int | None, bool]:
         """Errors: PageNeeded."""
         frame = self.pages.get(page)
@@ -546,13 +556,8 @@ class ClonePages(PageList):
 
     def prepare_read(self, first: int, end: int) -> None:
         """Errors: PageNeeded for the first pages that the parent has not got."""
-        for low, high, zero in self.zeroes.runs(first, min(end, self.limit)):
-            if zero:
-                continue
-            start = low
-            for page in [*sorted(self.present(low, high)), high]:
-                self.parent.prepare_read(start + self.offset, page + self.offset)
-                start = page + 1
+        for low, high in self._shown(first, end):
+            self.parent.prepare_read(low, high)
 
     def prepare_write(self, first: int, end: int) -> None:
         self.prepare_read(first, end)
@@ -588,10 +593,8 @@ class ClonePages(PageList):
 
     def hint(self, first: int, end: int, *, needed: bool) -> None:
         """Of the parent's pages that it shows. Errors: PageNeeded, which is no error where the pager fails."""
-        for page in range(first, min(end, self.limit)):
-            below = None if page in self.pages else self._below(page)
-            if below is not None:
-                self.parent.hint(below, below + 1, needed=needed)
+        for low, high in self._shown(first, end):
+            self.parent.hint(low, high, needed=needed)
 
     def snapshot(self, kind: int, first: int, end: int, *, one_way: bool = False) -> PageList:
         """Errors, in order: NOT_SUPPORTED a full snapshot; those of `check_reach`; of a snapshot of what was modified,
