@@ -337,7 +337,8 @@ def _bug(call: Call, name: str, error: Exception) -> int:
     """
     if isinstance(error, MemoryError | OutOfMemory):
         return Status.NO_MEMORY
-    if isinstance(error, TypeError) and error.__traceback__ and error.__traceback__.tb_next is None:
+    by_door = error.__traceback__ is not None and error.__traceback__.tb_next is None
+    if isinstance(error, TypeError) and by_door and (call.thread.context is None or call.thread.is_body):
         raise TypeError(f"an argument of {name} is no integer: {error}") from None
     call.kernel.report(f"internal error in {name}, called by thread {call.thread.koid}", error)
     return Status.INTERNAL
