@@ -137,7 +137,8 @@ class Generator:
         world, random_ = self.world, self.random
         groups = world.groups
         chance = random_()
-        if len(groups) < 4 and not world.over:
+        # Where there is no memory for another one those that are there go on.
+        if len(groups) < 4 and not world.over and random_() < 0.8:
             self.group_number += 1
             shared = random_() < 0.5
             return ("spawn", n, f"g{self.group_number}", shared, 1 + self.rng.randrange(3) if shared else 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import subprocess
 import sys
@@ -19,11 +20,13 @@ from jacinth.abi import ZX_CHANNEL_READABLE, ZX_ERR_BAD_STATE, ZX_OBJ_TYPE_PORT,
 from jacinth.api import machine as api
 from jacinth.api.kernel import Kernel
 from jacinth.fuzz import episode, programs
+from jacinth.fuzz.generate import Generator
 from jacinth.fuzz.invariants import InvariantError, assert_invariants
-from jacinth.fuzz.world import FuzzError
+from jacinth.fuzz.world import FuzzError, World
 from jacinth.kernel.handle import Handle
 from jacinth.kernel.ipc.event import EventDispatcher
 from jacinth.kernel.object import Dispatcher
+from jacinth.machine.memory import OutOfMemory
 from jacinth.machine.native.selftest import why_not
 from jacinth.syscalls import door
 from jacinth.tools.fuzz import Options, fuzz, statistics
@@ -53,6 +56,18 @@ def test_episodes_find_nothing_and_see_all_but_a_few_calls_succeed() -> None:
         / sum(n for (name, _), n in seen.items() if name == "zx_channel_create")
     )
     assert line.split()[2:] == [f"{share:.0f}%", "INVALID_ARGS;", "not", "NO_MEMORY"]
+
+
+def test_calls_go_on_where_no_memory_is_left_for_more_processes() -> None:
+    """An episode could try to start them for ever."""
+    world = World(1)
+    frames = []
+    with pytest.raises(OutOfMemory):
+        while True:
+            frames.append(world.kernel.memory.allocate())
+    generator = Generator(world, random.Random(1))
+    steps = [generator.next() for _ in range(100)]
+    assert {step[0] for step in steps} > {"spawn", "call"}
 
 
 @pytest.mark.portable("a turn ends by the host's time on it")
