@@ -31,16 +31,17 @@ _NO_LINK: Final = {"-c", "-S", "-E", "-M", "-MM", "-fsyntax-only"}
 # than the loops that they were: SHA-256 three times. Flags of the user's come later, and may ask for it all the same.
 NO_VECTORS: Final = "-fno-tree-vectorize"
 
-# What every translation unit gets, ours and the user's.
+# What every translation unit gets, ours and the user's. Not -ffreestanding: `main` would be a function like others
+# then, which in C++ has another name and no way back where it ends without a return.
 _COMPILE: Final = (
-    "-ffreestanding",
+    "-fno-builtin",
     "-nostdinc",
     "-fno-stack-protector",
     "-ffunction-sections",
     "-fdata-sections",
     NO_VECTORS,
 )
-_CXX: Final = ("-nostdinc++", "-fno-exceptions", "-fno-rtti")
+_CXX: Final = ("-std=gnu++20", "-nostdinc++", "-fno-exceptions", "-fno-rtti")
 _LINK: Final = (
     "-nostdlib",
     "-Wl,--gc-sections",
@@ -48,6 +49,8 @@ _LINK: Final = (
     "-Wl,-z,noexecstack",
     "-Wl,-z,max-page-size=4096",
 )
+# The others lie in an archive, out of which the linker takes nothing for g++'s weak references to __cxa_pure_virtual.
+_ALWAYS_LINKED: Final = ("crt1.o", "cxx.o")
 
 
 class CompileError(Exception):
@@ -109,15 +112,22 @@ def compile_program(
                 compile_program([source], inputs[number], [*extra_flags, "-c"], compiler)
         sdk = build_sdk(found)
         pie = "-no-pie" not in extra_flags
-        command = [*found.command, *_compile_flags(found, sdk, pie=pie), "-O2", *(_CXX if cxx else ())]
-        command += extra_flags
+        library = _cxx_library(found) if cxx else ()
+        command = [*found.command, *_compile_flags(found, sdk, pie=pie, cxx_library=library), "-O2"]
+        command += [*(_CXX if cxx else ()), *(flag for flag in extra_flags if flag != "-no-pie")]
         if link:
-            command += [*_link_flags(found, pie=pie), str(sdk / "lib" / "crt1.o")]
+            command += [*_link_flags(found, pie=pie), *(str(sdk / "lib" / name) for name in _ALWAYS_LINKED)]
         command += inputs
         if link:
             command.append(str(sdk / "lib" / "libjacinth.a"))
             command += [found.runtime] if found.runtime else []
-        _run([*command, "-o", str(output)])
+        try:
+            _run([*command, "-o", str(output)])
+        except CompileError as error:
+            if not cxx or library:
+                raise
+            lack = "it has no headers of libstdc++ (<cstdint> and the like): install them for it"
+            raise CompileError(f"{error}; {lack}") from None
 
 
 def build_sdk(compiler: Compiler) -> Path:
@@ -143,6 +153,7 @@ def build_sdk(compiler: Compiler) -> Path:
 
 def _make_sdk(compiler: Compiler, directory: Path) -> None:
     write_headers(directory / "include")
+    shutil.copytree(_SDK / "cxx", directory / "cxx")
     lib = directory / "lib"
     lib.mkdir()
     _check_target(compiler)
@@ -153,10 +164,10 @@ def _make_sdk(compiler: Compiler, directory: Path) -> None:
         # Said for each file, since the driver may be for C++.
         sources += ["-x", "c" if path.suffix == ".c" else "assembler-with-cpp", str(path)]
     # The loops in memcpy are not to be recognized as memcpy.
-    own = ["-fno-builtin"] if compiler.is_clang else ["-fno-tree-loop-distribute-patterns"]
+    own = [] if compiler.is_clang else ["-fno-tree-loop-distribute-patterns"]
     flags = [*_compile_flags(compiler, directory, pie=True), *own, "-std=gnu11", "-O2", "-Wall", "-Wextra"]
     _run([*compiler.command, *flags, "-c", *sources], cwd=lib)
-    objects = sorted(path.name for path in lib.glob("*.o") if path.name != "crt1.o")
+    objects = sorted(path.name for path in lib.glob("*.o") if path.name not in _ALWAYS_LINKED)
     archiver = _ask(compiler.command, "-print-prog-name=ar")
     _run([archiver, "rcs", "libjacinth.a", *objects], cwd=lib)
     for name in (*objects, "syscalls.S"):
@@ -175,16 +186,40 @@ def _check_target(compiler: Compiler) -> None:
         )
 
 
-def _compile_flags(compiler: Compiler, sdk: Path, *, pie: bool) -> list[str]:
-    includes = ["-isystem", str(sdk / "include"), "-isystem", compiler.include]
+def _compile_flags(compiler: Compiler, sdk: Path, *, pie: bool, cxx_library: Sequence[str] = ()) -> list[str]:
+    directories = [str(sdk / "include"), *cxx_library, compiler.include]
+    if cxx_library:
+        directories.insert(
+            0, str(sdk / "cxx")
+        )  # what the library is told of Jacinth comes before what it asks
+    includes = [flag for directory in directories for flag in ("-isystem", directory)]
     return [*_COMPILE, *includes, "-fPIE" if pie else "-fno-pie", "-ftls-model=local-exec"]
+
+
+def _cxx_library(compiler: Compiler) -> list[str]:
+    """The directories of the compiler's libstdc++: those that it does not search with -nostdinc++.
+
+    None where it has no C++ library, or another one.
+    """
+    others = _search_path(compiler, "-nostdinc++")
+    directories = [directory for directory in _search_path(compiler) if directory not in others]
+    is_libstdcxx = any(Path(directory, "bits", "c++config.h").exists() for directory in directories)
+    return directories if is_libstdcxx else []
+
+
+def _search_path(compiler: Compiler, *flags: str) -> list[str]:
+    question = [*compiler.command, *flags, "-x", "c++", "-E", "-v", os.devnull]
+    environment = {**os.environ, "LC_ALL": "C"}
+    answer = subprocess.run(question, capture_output=True, text=True, check=False, env=environment).stderr
+    _, _, rest = answer.partition("#include <...> search starts here:\n")
+    return [line.strip() for line in rest.partition("End of search list.")[0].splitlines()]
 
 
 def _link_flags(compiler: Compiler, *, pie: bool) -> list[str]:
     if pie:
         return ["-static-pie", *_LINK]
     # Below 16 MiB there is no user space.
-    base = "--image-base" if compiler.is_clang else "-Ttext-segment"
+    base = "--image-base" if "LLD" in _ask(compiler.command, "-Wl,--version") else "-Ttext-segment"
     return ["-static", *_LINK, f"-Wl,{base}=0x1000000"]
 
 
@@ -204,7 +239,7 @@ def _fingerprint(compiler: Compiler) -> str:
     digest = hashlib.sha256()
     digest.update(repr((__version__, compiler.command, compiler.version)).encode())
     files = [*(_PACKAGE / "abi").glob("*.py"), _PACKAGE / "userboot" / "vdso.py", Path(__file__)]
-    files += [path for path in _SDK.rglob("*") if path.suffix in (".py", ".c", ".S", ".h")]
+    files += [path for path in _SDK.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     for path in sorted(files):
         data = path.read_bytes()
         digest.update(f"{path.relative_to(_PACKAGE)} {len(data)}\n".encode() + data)

@@ -1,4 +1,4 @@
-"""Every C example, compiled and run, prints what `examples/expected` says."""
+"""Every C and C++ example, compiled and run, prints what `examples/expected` says."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from jacinth.tools.cc import CompileError, compile_program, find_compiler
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PROGRAMS = sorted(
-    path.stem
+    source
     for path in (EXAMPLES / "expected").glob("*.txt")
-    if (EXAMPLES / "c" / f"{path.stem}.c").exists()
+    for source in (f"c/{path.stem}.c", f"cxx/{path.stem}.cc")
+    if (EXAMPLES / source).exists()
 )
 
 try:
@@ -33,16 +34,23 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_there_are_examples() -> None:
-    assert len(PROGRAMS) >= 5
+    assert len(PROGRAMS) >= 6
+    assert "cxx/handles.cc" in PROGRAMS
 
 
 @needs_compiler
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_a_c_example_prints_what_is_expected(name: str, tmp_path: Path) -> None:
-    compile_program([EXAMPLES / "c" / f"{name}.c"], tmp_path / name)
-    done = run("--virtual-time", "--seed", "0", str(tmp_path / name))
+@pytest.mark.parametrize("source", PROGRAMS)
+def test_an_example_prints_what_is_expected(source: str, tmp_path: Path) -> None:
+    path = EXAMPLES / source
+    if path.suffix == ".cc":
+        try:
+            find_compiler(cxx=True)
+        except CompileError as error:
+            pytest.skip(str(error))
+    compile_program([path], tmp_path / path.stem)
+    done = run("--virtual-time", "--seed", "0", str(tmp_path / path.stem))
     assert (done.stdout, done.stderr, done.returncode) == (
-        (EXAMPLES / "expected" / f"{name}.txt").read_text(),
+        (EXAMPLES / "expected" / f"{path.stem}.txt").read_text(),
         "",
         0,
     )

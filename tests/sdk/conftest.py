@@ -41,13 +41,15 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def build(cache: Path, tmp_path: Path) -> Compile:
-    """Compile files, by their paths, or C text; answers the program's bytes."""
+    """Compile files, by their paths, or texts, which are C but for another *suffix*; answers the program's bytes."""
 
-    def compile_(*sources: Path | str, flags: tuple[str, ...] = ("-Wall", "-Wextra", "-Werror")) -> bytes:
+    def compile_(
+        *sources: Path | str, flags: tuple[str, ...] = ("-Wall", "-Wextra", "-Werror"), suffix: str = ".c"
+    ) -> bytes:
         paths = []
         for number, source in enumerate(sources):
             if isinstance(source, str):
-                path = tmp_path / f"source{number}.c"
+                path = tmp_path / f"source{number}{suffix}"
                 path.write_text(source)
                 source = path
             paths.append(source)

@@ -20,6 +20,7 @@ struct thread {
   int result;
   thrd_start_t entry;
   void* argument;
+  struct thread_exit* exits;  // what is called when the thread ends, the newest first
   uintptr_t region;  // guard page, stack, thread-local variables and this; 0 for the first thread
   size_t region_size;
 };
@@ -46,6 +47,7 @@ HIDDEN size_t __jx_tls_size(void);
 HIDDEN struct thread* __jx_tls_install(char* room, zx_handle_t handle);
 HIDDEN void __jx_set_thread_pointer(struct thread* thread);
 HIDDEN extern char __jx_thread_start[];
+HIDDEN void __jx_run_thread_exits(void);
 
 HIDDEN void __jx_stdio_start(void);
 HIDDEN void __jx_stdio_flush(void);

@@ -40,6 +40,7 @@ int __cxa_atexit(void (*call)(void*), void* argument, void* dso) {
 int atexit(void (*function)(void)) { return __cxa_atexit(call_plain, (void*)function, NULL); }
 
 void exit(int status) {
+  __jx_run_thread_exits();
   for (;;) {
     mtx_lock(&exit_lock);
     bool left = exit_count > 0;

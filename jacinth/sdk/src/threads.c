@@ -117,7 +117,35 @@ void call_once(once_flag* flag, void (*function)(void)) {
 
 // -- threads --
 
+struct thread_exit {
+  struct thread_exit* next;
+  void (*call)(void*);
+  void* argument;
+};
+
+// C++ has the destructors of a thread's thread_local objects called so.
+int __cxa_thread_atexit(void (*call)(void*), void* argument, void* dso) {
+  (void)dso;
+  struct thread* self = current_thread();
+  struct thread_exit* fresh = malloc(sizeof(*fresh));
+  if (fresh == NULL) abort();
+  *fresh = (struct thread_exit){self->exits, call, argument};
+  self->exits = fresh;
+  return 0;
+}
+
+HIDDEN void __jx_run_thread_exits(void) {
+  struct thread* self = current_thread();
+  while (self->exits != NULL) {
+    struct thread_exit* newest = self->exits;
+    self->exits = newest->next;
+    newest->call(newest->argument);
+    free(newest);
+  }
+}
+
 static _Noreturn void leave(struct thread* self) {
+  __jx_run_thread_exits();
   int32_t seen = THREAD_JOINABLE;
   if (atomic_compare_exchange_strong(&self->state, &seen, THREAD_EXITED) || self->region == 0) {
     zx_thread_exit();
