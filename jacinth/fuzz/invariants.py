@@ -13,6 +13,7 @@ import itertools
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import attrgetter
+from types import CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
 from jacinth.abi import (
@@ -96,6 +97,10 @@ def members(cls: type) -> tuple[str, ...] | None:
 
 def _reader(cls: type) -> Callable[[Any], Iterable[Any]] | None:
     """What answers the values of an object's members; None where nothing is to be followed."""
+    if cls is CoroutineType:
+        return lambda coroutine: (coroutine.cr_await,)
+    if cls is GeneratorType:
+        return _awaited
     names = members(cls)
     if names is None:
         return None
@@ -112,6 +117,12 @@ def _reader(cls: type) -> Callable[[Any], Iterable[Any]] | None:
         return [getattr(object_, name, None) for name in (*names, *getattr(object_, "__dict__", ()))]
 
     return read
+
+
+def _awaited(generator: Any) -> Iterable[Any]:
+    """What the `__await__` of a thread waits for: what has come while the thread is suspended may be there alone."""
+    values = generator.gi_frame.f_locals.values() if generator.gi_frame is not None else ()
+    return [value for value in values if isinstance(value, Waiter | CoroutineType)]
 
 
 class Invariants:

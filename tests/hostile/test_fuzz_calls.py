@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 import jacinth
-from jacinth.abi import ZX_CHANNEL_READABLE, ZX_ERR_BAD_STATE, ZX_OBJ_TYPE_PORT, ZX_OK
+from jacinth import Body, Channel, Signals, Vmo
+from jacinth.abi import ZX_CHANNEL_READABLE, ZX_ERR_BAD_STATE, ZX_OBJ_TYPE_PORT, ZX_OK, ZX_TIME_INFINITE
 from jacinth.api import machine as api
 from jacinth.api.kernel import Kernel
 from jacinth.fuzz import episode, programs
@@ -24,6 +25,7 @@ from jacinth.fuzz.generate import Generator
 from jacinth.fuzz.invariants import InvariantError, assert_invariants
 from jacinth.fuzz.world import FuzzError, World
 from jacinth.kernel.handle import Handle
+from jacinth.kernel.ipc.channel import close_handles
 from jacinth.kernel.ipc.event import EventDispatcher
 from jacinth.kernel.object import Dispatcher
 from jacinth.machine.memory import OutOfMemory
@@ -101,6 +103,30 @@ def test_a_leaked_handle_is_found(k: Kernel) -> None:
     Handle(event, 0)
     with pytest.raises(InvariantError, match="counts 2 handles, and there are 1"):
         assert_invariants(k)
+
+
+def test_what_has_come_for_a_suspended_thread_is_not_lost(k: Kernel) -> None:
+    """It is in the thread's coroutine alone where the channel has gone meanwhile."""
+    one, other = Channel.create()
+    channel = k.host.dispatcher.handles.get(one.raw).object
+    process, _ = k.root_job.create_child_process("caller")
+
+    async def main(zx: Body) -> None:
+        _, handles = await channel.call(bytes(4), (), ZX_TIME_INFINITE)  # type: ignore[attr-defined]
+        close_handles(handles)
+
+    process.start_body(main)
+    other.wait(Signals.CHANNEL_READABLE)
+    request, _ = other.read()
+    token = process.suspend()
+    page = Vmo.create(4096)
+    page.write(b"x")
+    other.write(request, [page])
+    one.close()
+    assert_invariants(k)
+    token.close()
+    process.wait(Signals.PROCESS_TERMINATED)
+    assert_invariants(k)
 
 
 def test_a_lost_page_is_found(k: Kernel) -> None:
