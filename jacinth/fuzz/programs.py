@@ -353,9 +353,8 @@ def serving(rng: random.Random, sites: Mapping[int, int]) -> bytes:
     state, counter, stack = _DATA + 0x800, _DATA + 0x700, _DATA + 4 * _PAGE - 64
     report = rng.choice((0, _DATA + 0xA00, _DATA + 0xFF0, 0x1000, CODE, integer(rng)))
     kept = (_DATA + 0x708).to_bytes(4, "little")
-    code = bytearray(
-        bytes.fromhex("4889f5")
-    )  # mov rbp, rsi: the vDSO's base, which is kept: mov [address], rbp
+    # mov rbp, rsi: the vDSO's base, which is kept: mov [address], rbp
+    code = bytearray(bytes.fromhex("4889f5"))
     code += b"\x48\x89\x2c\x25" + kept
     code += _set("rdi", 0) + _set("rsi", _DATA) + _set("rdx", report) + _trap(*bind)
     words = {7: stack - _PAGE, 16: inside}
@@ -363,9 +362,8 @@ def serving(rng: random.Random, sites: Mapping[int, int]) -> bytes:
         words[rng.randrange(20)] = rng.choice((inside, _DATA, integer(rng)))
     words[counter - state >> 3] = 30
     for index, value in words.items():
-        code += (
-            _set("rax", value) + b"\x48\xa3" + (state + 8 * index).to_bytes(8, "little")
-        )  # mov [address], rax
+        # mov [address], rax
+        code += _set("rax", value) + b"\x48\xa3" + (state + 8 * index).to_bytes(8, "little")
     again = len(code)
     code += b"\x8b\x3c\x25" + _DATA.to_bytes(4, "little")  # mov edi, [the state's handle]
     code += _set("rsi", state) + _set("rdx", 0) + _set("r10", 160) + _trap(*write)

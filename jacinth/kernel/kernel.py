@@ -150,18 +150,16 @@ class Kernel:
         self._several = engine.cpus > 1
         self._between: ThreadDispatcher | None = None  # who will go on when others have been given CPUs
         self.observers: list[KernelObserver] = []
-        self.probes: list[
-            KernelProbe
-        ] = []  # told all the time, of everything: there are none unless somebody traces
+        # Told all the time, of everything: there are none unless somebody traces.
+        self.probes: list[KernelProbe] = []
         self.sampler: SamplerDispatcher | None = None  # there is at most one
         self.console: Callable[[bytes], None] = _write_stderr
         self.debuglog = DebugLog(self)
         # Of CPUs, as somebody has set them: how fast they are, and between which rates they may be.
         self.performance_scales: dict[int, tuple[int, int]] = {}
         self.performance_limits: dict[int, tuple[int, int]] = {}
-        self.resources: dict[
-            ResourceDispatcher, None
-        ] = {}  # all there are, for those that are to be exclusive
+        # All there are, for those that are to be exclusive.
+        self.resources: dict[ResourceDispatcher, None] = {}
         self.inputs: dict[int, HostInput] = {}  # by host descriptor: the one door for what comes from outside
         # Installed by the door: carries out the system call that the thread's context asks for and answers its result, or
         # None where it has left a coroutine in the thread.

@@ -150,9 +150,8 @@ class ThreadDispatcher(TaskDispatcher):
         self.state = ThreadState.INITIAL
         self.suspend_count = 0
         self.context: Context | None = None  # of machine code, while the thread lives
-        self.coroutine: Body | None = (
-            None  # a Python body, or a system call of machine code that has not returned yet
-        )
+        # A Python body, or a system call of machine code that has not returned yet.
+        self.coroutine: Body | None = None
         self.is_body = False
         self.faulting: Body | None = None  # what machine code has waited with for a page, the last time
         self.waiter: Waiter | None = None  # what it is blocked on
@@ -172,9 +171,8 @@ class ThreadDispatcher(TaskDispatcher):
         self.interrupted: Body | None = None
         self.in_exception: ExceptionDispatcher | None = None  # the one that a handler has
         self.exception_channel_type = ZX_EXCEPTION_CHANNEL_TYPE_NONE  # and through what kind of channel
-        self.pending: ExceptionReport | None = (
-            None  # raised in a system call, to be handled when the call is over
-        )
+        # Raised in a system call, to be handled when the call is over.
+        self.pending: ExceptionReport | None = None
         self.exiting = False  # by itself, not killed
         self.exit_announced = False
         # Something besides running on has to be done with this thread at the next boundary: kill, suspend, yield.
@@ -185,9 +183,8 @@ class ThreadDispatcher(TaskDispatcher):
         self.runtime = 0  # ns on a CPU, before this time
         self.picked_at = 0  # since when it has its turn
         self.last_cpu: int | None = None  # where it has, or had, its turn
-        self.late_writes: list[
-            Any
-        ] = []  # of the present system call, to memory that its pager has not supplied yet
+        # Of the present system call, to memory that its pager has not supplied yet.
+        self.late_writes: list[Any] = []
         self.call: Any = None  # the door keeps here what it needs for this thread's calls
         self._name = name
         process.keep()

@@ -86,9 +86,8 @@ class Call:
         self.vdso_base = thread.process.vdso_base  # 0 where it is not mapped yet
         self.progress: Any = 0  # see `resume`
         self.left_off: str | None = None  # the watched call that waits for a page, to be made again
-        self.failure: Status | None = (
-            None  # where it has been made again although its page did not come: why not
-        )
+        # Where it has been made again although its page did not come: why not.
+        self.failure: Status | None = None
         self.refused: tuple[PageNeeded, Status] | None = None  # what a body's call waited for in vain
 
     def dispatcher(self, value: int, cls: type[D], rights: int) -> D:

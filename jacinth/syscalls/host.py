@@ -67,9 +67,8 @@ class Host:
     def __init__(self, kernel: Kernel) -> None:
         self.dispatcher = HostProcess(kernel)
         self.thread = HostThread(self.dispatcher, b"host")
-        self.thread._set_state(
-            ThreadState.RUNNING
-        )  # it runs outside, and blocks and wakes as every other thread
+        # It runs outside, and blocks and wakes as every other thread.
+        self.thread._set_state(ThreadState.RUNNING)
         self.sys = HostSys(self.thread)
         kernel.current = kernel.host_thread = self.thread
         self.thread.last_cpu = 0

@@ -41,9 +41,8 @@ _STATES: dict[int, type[Struct]] = {
     ZX_THREAD_STATE_DEBUG_REGS: zx_thread_state_debug_regs_t,
 }
 
-_IN_CALL = (
-    -6 & (1 << 64) - 1
-)  # ZX_ERR_INTERNAL_INTR_RETRY, which code never sees: the vDSO would make the call again
+# ZX_ERR_INTERNAL_INTR_RETRY, which code never sees: the vDSO would make the call again.
+_IN_CALL = -6 & (1 << 64) - 1
 
 
 @syscall

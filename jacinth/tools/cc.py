@@ -187,11 +187,9 @@ def _check_target(compiler: Compiler) -> None:
 
 
 def _compile_flags(compiler: Compiler, sdk: Path, *, pie: bool, cxx_library: Sequence[str] = ()) -> list[str]:
-    directories = [str(sdk / "include"), *cxx_library, compiler.include]
-    if cxx_library:
-        directories.insert(
-            0, str(sdk / "cxx")
-        )  # what the library is told of Jacinth comes before what it asks
+    # What the C++ library is told of Jacinth comes before what it asks.
+    told = [str(sdk / "cxx")] if cxx_library else []
+    directories = [*told, str(sdk / "include"), *cxx_library, compiler.include]
     includes = [flag for directory in directories for flag in ("-isystem", directory)]
     return [*_COMPILE, *includes, "-fPIE" if pie else "-fno-pie", "-ftls-model=local-exec"]
 
