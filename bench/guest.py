@@ -24,6 +24,8 @@ C = Path(__file__).parent / "c"
 _STACK = 0x7000_0000
 _ROUNDS = {"integer": 30_000_000, "sha256": 200_000}
 REPEAT = 3
+# Code of the emulator's takes up to twice as long in some places of the host's memory as in others: that is nobody's doing.
+_PLACES = 10
 _FOREVER = 3600 * 10**9
 
 
@@ -70,15 +72,15 @@ def rows(directory: Path) -> Iterator[Row]:
     )
     qemu = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
     for number, (what, rounds) in enumerate(_ROUNDS.items()):
-        guest = best(image, what, rounds)
-        alone = min(_bare(bare.read_bytes(), number, rounds) for _ in range(REPEAT)) / rounds
+        guest = best(image, what, rounds, repeat=_PLACES)
+        alone = min(_bare(bare.read_bytes(), number, rounds) for _ in range(_PLACES)) / rounds
         cpu = min(linux([str(on_linux)], number, rounds) for _ in range(REPEAT)) / rounds
         note = f"{guest:.1f} ns against {alone:.1f} ns; the CPU itself {cpu:.1f} ns"
         yield Row(f"guest {what} / bare Unicorn with paging", guest / alone, "x", 1.1, note=note)
         if qemu is None:
             yield Row(f"guest {what} / qemu-user", float("nan"), "x", note="no qemu-user on this machine")
         else:
-            emulated = min(linux([qemu, str(on_linux)], number, rounds) for _ in range(REPEAT)) / rounds
+            emulated = min(linux([qemu, str(on_linux)], number, rounds) for _ in range(_PLACES)) / rounds
             target = 1.0 if what == "sha256" else None
             yield Row(
                 f"guest {what} / qemu-user",
@@ -132,9 +134,11 @@ def _restricted_body(rounds: int) -> float:
     return min(times)
 
 
-def best(image: bytes, what: str, rounds: int, engine: EngineName = "portable") -> float:
+def best(
+    image: bytes, what: str, rounds: int, engine: EngineName = "portable", repeat: int = REPEAT
+) -> float:
     """Nanoseconds a round of what the program guest.c can do, in the best of several runs."""
-    return min(int(run(image, [what, str(rounds)], engine).split()[-1]) for _ in range(REPEAT)) / rounds
+    return min(int(run(image, [what, str(rounds)], engine).split()[-1]) for _ in range(repeat)) / rounds
 
 
 def run(image: bytes, arguments: list[str], engine: EngineName, cpus: int | None = None) -> str:
