@@ -17,7 +17,7 @@ Source: zircon/kernel/lib/userabi/vdso (what the image offers), docs/concepts/ke
 
 from __future__ import annotations
 
-import hashlib
+import random
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -646,7 +646,8 @@ def build_vdso(rows: Sequence[SyscallRow], syscall: bytes = SYSCALL) -> VdsoImag
         put(section.offset, section.data)
         header = section.header(section_names.index(f"\0{section.name}\0") + 1)
         put(headers_offset + _SHDR_SIZE * number, header)
-    build_id = hashlib.sha1(image).digest()
+    # Bytes that follow from the image, by way of a hash. hashlib takes as long to import as some programs run.
+    build_id = random.Random(bytes(image)).randbytes(20)
     put(note.offset + 16, build_id)
     return VdsoImage(
         image=bytes(image),

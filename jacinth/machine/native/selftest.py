@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import platform
 import sys
 
 from jacinth.machine.exit import Exit, PageFault, Preempted, Syscall
@@ -20,8 +19,8 @@ _BEFORE, _BETWEEN, _BEHIND = b"\xb8\x07\0\0\0\x0f\x05", b"\xb8\x08\0\0\0", b"\x8
 @functools.cache
 def why_not() -> str | None:
     """Why the native engine cannot be used in this process; None where it can. It takes some ms the first time."""
-    if not sys.platform.startswith("linux") or platform.machine() != "x86_64":
-        return f"it is for Linux on x86-64, and this is {sys.platform} on {platform.machine()}"
+    if not sys.platform.startswith("linux") or os.uname().machine != "x86_64":
+        return "it is for Linux on x86-64"
     if os.environ.get("JACINTH_PURE_PYTHON"):
         return "JACINTH_PURE_PYTHON is set"
     try:
