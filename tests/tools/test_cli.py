@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import signal
 import subprocess
 import sys
@@ -203,7 +204,7 @@ def test_input_reaches_the_program(programs: Path) -> None:
 
 @needs_compiler
 def test_a_program_that_does_not_read_leaves_the_input_alone(programs: Path) -> None:
-    command = f"{sys.executable} -m jacinth run {programs / 'status'} 0; cat"
+    command = f"{shlex.quote(sys.executable)} -m jacinth run {programs / 'status'} 0; cat"
     done = subprocess.run(["sh", "-c", command], input=b"still here", capture_output=True, timeout=60)
     assert done.stdout == b"still here"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -116,7 +117,7 @@ def test_output_of_a_killed_program_is_complete(build: Build) -> None:
 
 
 def test_streams_and_logs_that_go_one_way_are_in_order(build: Build) -> None:
-    command = f"{sys.executable} -m jacinth run --virtual-time {build('streams', STREAMS)} 2>&1"
+    command = f"{shlex.quote(sys.executable)} -m jacinth run --virtual-time {build('streams', STREAMS)} 2>&1"
     done = subprocess.run(["sh", "-c", command], capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
     *lines, record = done.stdout.decode().splitlines()
     assert lines == ["out 0", "err 0", "out 1", "err 1", "out 2", "err 2", "log"]
@@ -189,7 +190,7 @@ def test_a_slow_reader_of_a_descriptor_that_does_not_block_gets_everything(build
 )
 def test_output_that_goes_nowhere_ends_no_host(build: Build, redirection: str, status: int) -> None:
     text = '#include <stdio.h>\nint main(void) { for (int i = 0; i < 100000; i++) puts("yes"); return 0; }'
-    command = f"{sys.executable} -m jacinth run --timeout 20 {build('yes', text)} {redirection}"
+    command = f"{shlex.quote(sys.executable)} -m jacinth run --timeout 20 {build('yes', text)} {redirection}"
     done = subprocess.run(
         ["sh", "-c", command], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60
     )
@@ -209,6 +210,6 @@ def test_a_program_whose_output_nobody_reads_ends(build: Build) -> None:
 
 
 def test_closed_input_is_an_end_and_never_a_file_of_the_host(build: Build) -> None:
-    command = f"{sys.executable} -m jacinth run {build('echo', ECHO)} <&-"
+    command = f"{shlex.quote(sys.executable)} -m jacinth run {build('echo', ECHO)} <&-"
     done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60)
     assert (done.stdout, done.returncode) == (b"", 7)
