@@ -220,11 +220,15 @@ class _Workers:
 
 
 def _work(tasks: Connection) -> None:
-    """What a worker does, until nobody has anything more to do. Ctrl-C is for the process that has started it."""
+    """What a worker does, until who has started it has nothing more to do, or is no more. Ctrl-C is for that process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         try:
             task = tasks.recv()
         except EOFError:
             return
-        tasks.send(_run(*task))
+        outcome = _run(*task)
+        try:
+            tasks.send(outcome)
+        except BrokenPipeError:
+            return
