@@ -1,6 +1,7 @@
 // What a C++ compiler calls by itself in programs without exceptions, and what libstdc++'s headers leave to its
 // library. The names are those of the Itanium C++ ABI.
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -11,29 +12,18 @@
 
 HIDDEN void* __dso_handle = NULL;
 
-// The last line of a program that does what would throw an exception, or must not be done.
-static _Noreturn void fatal(const char* format, ...) {
-  fflush(stdout);
-  va_list arguments;
-  va_start(arguments, format);
-  vfprintf(stderr, format, arguments);
-  va_end(arguments);
-  fputs("\n", stderr);
-  abort();
-}
-
-void __cxa_pure_virtual(void) { fatal("pure virtual function called"); }
-void __cxa_deleted_virtual(void) { fatal("deleted virtual function called"); }
-_Noreturn void _ZSt9terminatev(void) { fatal("std::terminate"); }
+void __cxa_pure_virtual(void) { __jx_fatal("pure virtual function called"); }
+void __cxa_deleted_virtual(void) { __jx_fatal("deleted virtual function called"); }
+_Noreturn void _ZSt9terminatev(void) { __jx_fatal("std::terminate"); }
 
 // -- new and delete --
 
 const char _ZSt7nothrow;  // std::nothrow
 
 // std::__throw_bad_alloc, and for more elements than can be counted.
-_Noreturn void _ZSt17__throw_bad_allocv(void) { fatal("std::bad_alloc"); }
-_Noreturn void _ZSt28__throw_bad_array_new_lengthv(void) { fatal("std::bad_array_new_length"); }
-_Noreturn void __cxa_throw_bad_array_new_length(void) { fatal("std::bad_array_new_length"); }
+_Noreturn void _ZSt17__throw_bad_allocv(void) { __jx_fatal("std::bad_alloc"); }
+_Noreturn void _ZSt28__throw_bad_array_new_lengthv(void) { __jx_fatal("std::bad_array_new_length"); }
+_Noreturn void __cxa_throw_bad_array_new_length(void) { __jx_fatal("std::bad_array_new_length"); }
 
 static void* checked(void* memory) {
   if (memory == NULL) _ZSt17__throw_bad_allocv();
@@ -68,12 +58,12 @@ __WEAK void _ZdaPvmSt11align_val_t(void* memory, size_t size, size_t align) { (v
 
 // -- what libstdc++ throws out of line, std::__throw_..., and its assertions --
 
-_Noreturn void _ZSt25__throw_bad_function_callv(void) { fatal("std::bad_function_call"); }
-_Noreturn void _ZSt19__throw_logic_errorPKc(const char* what) { fatal("std::logic_error: %s", what); }
-_Noreturn void _ZSt20__throw_length_errorPKc(const char* what) { fatal("std::length_error: %s", what); }
-_Noreturn void _ZSt20__throw_out_of_rangePKc(const char* what) { fatal("std::out_of_range: %s", what); }
+_Noreturn void _ZSt25__throw_bad_function_callv(void) { __jx_fatal("std::bad_function_call"); }
+_Noreturn void _ZSt19__throw_logic_errorPKc(const char* what) { __jx_fatal("std::logic_error: %s", what); }
+_Noreturn void _ZSt20__throw_length_errorPKc(const char* what) { __jx_fatal("std::length_error: %s", what); }
+_Noreturn void _ZSt20__throw_out_of_rangePKc(const char* what) { __jx_fatal("std::out_of_range: %s", what); }
 _Noreturn void _ZSt24__throw_invalid_argumentPKc(const char* what) {
-  fatal("std::invalid_argument: %s", what);
+  __jx_fatal("std::invalid_argument: %s", what);
 }
 _Noreturn void _ZSt24__throw_out_of_range_fmtPKcz(const char* format, ...) {
   char what[256];
@@ -85,7 +75,7 @@ _Noreturn void _ZSt24__throw_out_of_range_fmtPKcz(const char* format, ...) {
 }
 _Noreturn void _ZSt21__glibcxx_assert_failPKciS0_S0_(const char* file, int line, const char* function,
                                                       const char* condition) {
-  fatal("%s:%d: %s: assertion failed: %s", file, line, function, condition);
+  __jx_assert_fail(condition, file, line, function);
 }
 
 // std::_Sp_make_shared_tag::_S_eq: whether a std::type_info is that of the tag; without run-time types there is none.

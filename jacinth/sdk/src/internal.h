@@ -49,6 +49,9 @@ HIDDEN void __jx_set_thread_pointer(struct thread* thread);
 HIDDEN extern char __jx_thread_start[];
 HIDDEN void __jx_run_thread_exits(void);
 
+// The last line of a program that cannot go on.
+HIDDEN _Noreturn void __jx_fatal(const char* format, ...) __attribute__((format(printf, 1, 2)));
+
 HIDDEN void __jx_stdio_start(void);
 HIDDEN void __jx_stdio_flush(void);
 HIDDEN zx_handle_t __jx_stdio_handle(int fd);

@@ -61,10 +61,21 @@ void abort(void) { __builtin_trap(); }
 
 void __stack_chk_fail(void) { __builtin_trap(); }
 
-void __jx_assert_fail(const char* text, const char* file, int line, const char* function) {
-  fflush(stdout);
-  fprintf(stderr, "%s:%d: %s: assertion failed: %s\n", file, line, function, text);
+static _Noreturn void last_line(const char* format, va_list arguments) {
+  vfprintf(stderr, format, arguments);
+  fputs("\n", stderr);
   abort();
+}
+
+HIDDEN void __jx_fatal(const char* format, ...) {
+  fflush(stdout);
+  va_list arguments;
+  va_start(arguments, format);
+  last_line(format, arguments);
+}
+
+void __jx_assert_fail(const char* text, const char* file, int line, const char* function) {
+  __jx_fatal("%s:%d: %s: assertion failed: %s", file, line, function, text);
 }
 
 void __jx_panic(const char* file, int line, const char* format, ...) {
@@ -72,10 +83,7 @@ void __jx_panic(const char* file, int line, const char* format, ...) {
   fprintf(stderr, "%s:%d: panic: ", file, line);
   va_list arguments;
   va_start(arguments, format);
-  vfprintf(stderr, format, arguments);
-  va_end(arguments);
-  fputs("\n", stderr);
-  abort();
+  last_line(format, arguments);
 }
 
 char* getenv(const char* name) {
