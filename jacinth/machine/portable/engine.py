@@ -357,13 +357,9 @@ class PortableEngine:
             self._disarm()  # while its address space is still there: code with a breakpoint in it is dropped by address
         live = self._live
         if context is not live:
-            # PortableContext.park and load, for speed.
-            state = self.state
             if live is not None:
-                live._own_state[:] = state
-                live._regs = live._own_regs
-            state[:] = context._own_state
-            context._regs = self.env
+                live.park()
+            context.load()
             self._live = context
         space = context._aspace
         if space is not self._space:
