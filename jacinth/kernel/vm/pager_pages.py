@@ -142,17 +142,15 @@ class PagerPages(PageList):
         """
         self.prepare_read(first, end)
         zeroes = self._zeroes(first, end)
-        for low, high in zeroes:
-            for start, stop, content in self.content.runs(low, high):
-                if content != ZERO_CLEAN:
-                    self.prepare_write(start, stop)
+        dirty = [(low, high) for low, high in zeroes if self.content.get(low) != ZERO_CLEAN]
+        for low, high in dirty:
+            self.prepare_write(low, high)
         self.check_memory(sum(high - low for low, high in zeroes))
         for low, high in zeroes:
             for page in range(low, high):
-                clean = self.content.get(page) == ZERO_CLEAN
                 self._commit_as_it_is(page)
-                if not clean:
-                    self.content.set(page, page + 1, DIRTY)
+        for low, high in dirty:
+            self.content.set(low, high, DIRTY)
 
     # Changes from this side
 
