@@ -159,7 +159,7 @@ def load_elf(data: bytes) -> ElfImage:
         elif p_type == _PT_TLS:
             has_tls = True
         elif p_type == _PT_NOTE:
-            for_linux = for_linux or _LINUX_TAG in data[offset : offset + filesz]
+            for_linux = for_linux or data.find(_LINUX_TAG, offset, offset + filesz) >= 0
         elif p_type == _PT_GNU_STACK:
             if memsz >= USER_TOP:
                 raise ElfError(f"the stack size is absurd: {memsz:#x} bytes")
