@@ -31,10 +31,10 @@ from jacinth.kernel.vm.vmo import VmObjectDispatcher
 from jacinth.machine.interface import PAGE_SIZE
 from jacinth.syscalls.door import Call, HandleOut, UserIn, UserOut, syscall
 
-# What a device may do needs a right to the VMO. Execution is the device's own, and so needs READ.
 # Addresses that zx_bti_pin tells of: 64 pages full.
 _MAX_ADDRESSES: Final = 64 * PAGE_SIZE // 8
 
+# What a device may do needs a right to the VMO. Execution is the device's own, and so needs READ.
 _NEEDS: Final = {
     ZX_BTI_PERM_READ: ZX_RIGHT_READ,
     ZX_BTI_PERM_WRITE: ZX_RIGHT_WRITE,

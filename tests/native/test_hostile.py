@@ -20,7 +20,7 @@ import pytest
 from bare_machine import CODE, DATA, STACK_TOP, Machine
 
 from jacinth.machine.exit import PREEMPTED, SYSCALL, CpuException, Exit, PageFault, Syscall
-from jacinth.machine.interface import EXECUTE, PAGE_SIZE, READ, WRITE, Context
+from jacinth.machine.interface import EXECUTE, PAGE_SIZE, READ, WRITE, AddressSpace, Context
 from jacinth.machine.native.selftest import why_not
 from jacinth.machine.x86_64 import GeneralRegs, Vector
 
@@ -144,6 +144,16 @@ def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     assert not children() - CHILDREN
     assert not list(tmp_path.iterdir())
     assert len(os.listdir("/proc/self/fd")) <= files
+
+
+def take_away(space: AddressSpace, how: str, place: int, spare: int) -> None:
+    """Another frame, less access or nothing at all at a page that can be written."""
+    if how == "unmap":
+        space.unmap(place, 1)
+    elif how == "protect":
+        space.protect(place, 1, READ)
+    else:
+        space.map(place, [spare], READ | WRITE)
 
 
 def fill(value: int | Callable[[], int], **others: int) -> GeneralRegs:
@@ -489,12 +499,7 @@ def test_memory_is_taken_away_from_a_guest_that_pretends_to_wait(
             looked += 1
             if isinstance(exit_, PageFault) and looked < 5 and exit_.address >> 12 == place >> 12:
                 return hostile.attacker  # where it forges nothing worth a look: its own first touch
-            if how == "unmap":
-                hostile.space.unmap(place, 1)
-            elif how == "protect":
-                hostile.space.protect(place, 1, READ)
-            else:
-                hostile.space.map(place, [spare], READ | WRITE)
+            take_away(hostile.space, how, place, spare)
             machine.memory.write(frame, 0, b"n" * 64)  # now it is somebody else's
             time.sleep(0.02)
             assert machine.memory.read(frame, 0, 64) == b"n" * 64
@@ -531,12 +536,7 @@ def test_memory_is_taken_away_from_a_guest_that_runs_on_another_cpu(
             return victim
         if not taken:
             taken = True
-            if how == "unmap":
-                hostile.space.unmap(place, 1)
-            elif how == "protect":
-                hostile.space.protect(place, 1, READ)
-            else:
-                hostile.space.map(place, [spare], READ | WRITE)
+            take_away(hostile.space, how, place, spare)
             machine.memory.write(frame, 0, b"n" * 64)
         time.sleep(0.01)
         assert machine.memory.read(frame, 0, 64) == b"n" * 64
